@@ -103,8 +103,7 @@ impl Digits {
         let mut fraction_digits: i32 = 0;
         let mut seen_point = false;
         let mut seen_digit = false;
-        let mut bytes = body.iter().enumerate();
-        while let Some((index, &byte)) = bytes.next() {
+        for (index, &byte) in body.iter().enumerate() {
             match byte {
                 b'0'..=b'9' => {
                     seen_digit = true;

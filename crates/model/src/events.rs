@@ -1,7 +1,8 @@
 //! The event kinds: one declaration each, from which codec, DDL check and reference page come.
 
 use crate::Nanos;
-use crate::codec::{DecodeError, Field, Integers, Label, Reader, Texts};
+use crate::arrays::{Integers, Texts};
+use crate::codec::{DecodeError, Field, Label, Reader};
 use crate::decimal::{Price, Quantity, Rate};
 use crate::enums::{
     BookAction, FundingStage, IdentityClass, InstrumentStatus, InstrumentType, IntervalSource, OptionSide, Origin,
@@ -288,6 +289,7 @@ impl Kind {
 macro_rules! event_of {
     ($($kind:ident),*) => {
         /// One event of any kind, borrowed.
+        #[expect(clippy::large_enum_variant, reason = "lives on the stack only; boxing would allocate for each event")]
         #[derive(Clone, Copy, Debug, PartialEq)]
         pub enum Event<'a> { $(#[doc = stringify!($kind)] $kind($kind<'a>)),* }
 

@@ -108,7 +108,7 @@ pub fn split_multiplier(base: &str) -> (u64, &str) {
 }
 
 fn is_power_of_ten(mut value: u64) -> bool {
-    while value % 10 == 0 && value > 1 {
+    while value > 1 && value.is_multiple_of(10) {
         value /= 10;
     }
     value == 1

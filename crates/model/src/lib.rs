@@ -7,6 +7,7 @@
 //! This crate does no I/O, reads no clock and no random source.
 #![forbid(unsafe_code)]
 
+pub mod arrays;
 pub mod block;
 pub mod codec;
 pub mod decimal;
@@ -17,12 +18,13 @@ pub mod reference;
 pub mod schema;
 pub mod subject;
 
+pub use arrays::{Integers, Texts};
 pub use block::{BlockHeader, DayOfEvent};
-pub use codec::{DecodeError, Field, Integers, Reader};
+pub use codec::{DecodeError, Field, Label, Reader};
 pub use decimal::{Decimal, DecimalError, Price, Quantity, Rate};
 pub use enums::*;
 pub use events::*;
-pub use schema::{Column, Schema};
+pub use schema::{Column, Kind, Schema};
 
 /// A moment in nanoseconds since the Unix epoch, UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
