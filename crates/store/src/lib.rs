@@ -1,1 +1,13 @@
-//! kt-store
+//! Application state in PostgreSQL: the only crate that knows it.
+
+#![forbid(unsafe_code)]
+
+mod connection;
+mod error;
+mod migration;
+mod platform_event;
+
+pub use connection::{Store, StoreConfig};
+pub use error::Error;
+pub use migration::PostgresTarget;
+pub use platform_event::{EventKind, PlatformEvent};
