@@ -1,0 +1,3 @@
+//! Tests that cross crates and processes.
+
+mod architecture;
