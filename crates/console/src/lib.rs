@@ -1,1 +1,5 @@
-//! kt-console
+//! The platform's page and its API.
+
+#![forbid(unsafe_code)]
+
+pub mod hot;
