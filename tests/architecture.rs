@@ -9,15 +9,16 @@ use kt_tests::{files, root};
 /// each list names only crates that stand above it here.
 const ARROWS: &[(&str, &[&str])] = &[
     ("model", &[]),
+    ("ops", &[]),
     ("migrate", &[]),
-    ("sim", &[]),
+    ("sim", &["ops"]),
     ("venue", &["model"]),
     ("bus", &["model"]),
     ("store", &["migrate"]),
-    ("warehouse", &["model", "bus", "migrate"]),
-    ("feed", &["model", "venue", "bus"]),
-    ("console", &["model", "bus", "warehouse"]),
-    ("kt", &["model", "venue", "feed", "sim", "store", "bus", "warehouse", "migrate", "console"]),
+    ("warehouse", &["model", "bus", "migrate", "ops"]),
+    ("feed", &["model", "venue", "bus", "ops"]),
+    ("console", &["model", "bus", "warehouse", "ops"]),
+    ("kt", &["model", "venue", "feed", "sim", "store", "bus", "warehouse", "migrate", "console", "ops"]),
 ];
 
 /// External crate → the only own crates that may use it.
