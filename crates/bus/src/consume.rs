@@ -122,6 +122,17 @@ impl LogConsumer {
     /// # Errors
     /// [`BusError`] when the server does not answer or there is no log; call again, the position is kept.
     pub async fn fetch(&mut self, most: usize, wait: Duration) -> Result<LogBatch, BusError> {
+        // A second round where the first ended at a hole or at a consumer that is gone: it finds out
+        // what became of the missing blocks.
+        match self.round(most, wait).await {
+            Ok(batch) if batch.blocks.is_empty() && batch.alarms.is_empty() && self.consumer.is_none() => {}
+            Err(error) => tracing::debug!(%error, "the log's consumer failed, it is made anew"),
+            Ok(batch) => return Ok(batch),
+        }
+        self.round(most, wait).await
+    }
+
+    async fn round(&mut self, most: usize, wait: Duration) -> Result<LogBatch, BusError> {
         if self.generation != self.bus.connections_made() {
             // What was on its way when the connection broke would come only after the server's ack wait.
             self.consumer = None;
@@ -131,8 +142,7 @@ impl LogConsumer {
             self.align(true).await?;
         }
         let mut batch = LogBatch { blocks: Vec::new(), alarms: std::mem::take(&mut self.alarms) };
-        let outcome = self.pull(most, wait, &mut batch).await;
-        if let Err(error) = outcome {
+        if let Err(error) = self.pull(most, wait, &mut batch).await {
             self.consumer = None;
             if batch.blocks.is_empty() && batch.alarms.is_empty() {
                 return Err(error);

@@ -24,6 +24,8 @@ mod landed;
 mod operations;
 mod publish;
 mod stream;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod wire;
 
 pub use connect::{Bus, BusConfig, Credentials, Secret};
