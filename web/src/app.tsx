@@ -1,0 +1,116 @@
+import { useEffect, useMemo, useState } from 'preact/hooks';
+import { FeedPanel, FlowPanels, GapPanel, QuarantinePanel, ServicePanel } from './components/operations.js';
+import { Header } from './components/header.js';
+import { BasisPanel, BookPanel, CandlePanel } from './components/market.js';
+import { ScannerPanel } from './components/scanner.js';
+import { Tiles } from './components/tiles.js';
+import { useAddress } from './data/address.js';
+import { useHistory } from './data/history.js';
+import { type Key, keyText, useLive } from './data/live.js';
+import { usePoll } from './data/poll.js';
+import { useTheme } from './data/theme.js';
+import type { GapAnswer, InstrumentList, PlatformAnswer, QuarantineAnswer, Scanner } from './data/types.js';
+
+const WATCHED = 8;
+
+/** The busiest instruments: what is shown before anybody chose. */
+function busiest(list: InstrumentList | null): Key[] {
+  const rows = (list?.venue ?? []).map((venue, row) => ({
+    venue,
+    instrument: list?.instrument[row] ?? '',
+    events: list?.events[row] ?? 0,
+  }));
+  return rows.sort((left, right) => right.events - left.events).slice(0, WATCHED);
+}
+
+function exchange(venue: string): string {
+  return venue.split('_')[0] ?? venue;
+}
+
+function base(instrument: string): string {
+  return (instrument.split('-')[0] ?? '').replace(/^10{3,}(?=\D)/, '');
+}
+
+/** The perpetual whose basis is shown: the chosen one, or the first of the chosen spot. */
+function perpetualOf(chosen: Key | null, scanner: Scanner | null): Key | null {
+  if (chosen === null) return null;
+  if (chosen.instrument.endsWith('-PERP')) return chosen;
+  const quote = chosen.instrument.split('-')[1];
+  const all = (scanner?.venue ?? []).map((venue, row) => ({ venue, instrument: scanner?.instrument[row] ?? '' }));
+  const fits = all.filter(
+    (key) => exchange(key.venue) === exchange(chosen.venue) && base(key.instrument) === base(chosen.instrument),
+  );
+  return fits.find((key) => key.instrument.split('-')[1] === quote) ?? fits[0] ?? null;
+}
+
+export function App() {
+  const [address, go] = useAddress();
+  const theme = useTheme(address.theme);
+  const instruments = usePoll<InstrumentList>('/api/v1/instruments', 5_000);
+  const scanner = usePoll<Scanner>('/api/v1/scanner', 1_000);
+  const platform = usePoll<PlatformAnswer>('/api/v1/platform', 2_000);
+  const gaps = usePoll<GapAnswer>('/api/v1/gaps?limit=200', 5_000);
+  const quarantine = usePoll<QuarantineAnswer>('/api/v1/quarantine', 5_000);
+
+  // The list is kept as it is once filled, so that rows do not jump while one reads them.
+  const [pinned, setPinned] = useState<Key[]>([]);
+  const list = instruments.answer;
+  useEffect(() => {
+    const candidates = busiest(list).filter((key) => !pinned.some((held) => keyText(held) === keyText(key)));
+    if (pinned.length < WATCHED && candidates.length > 0) setPinned([...pinned, ...candidates].slice(0, WATCHED));
+  }, [list]);
+
+  const chosen = address.key ?? pinned[0] ?? null;
+  const perpetual = perpetualOf(chosen, scanner.answer);
+  const watch = useMemo(() => {
+    const extra = [chosen, perpetual].filter((key) => key !== null);
+    const known = new Set(pinned.map(keyText));
+    return [...pinned, ...extra.filter((key) => !known.has(keyText(key)) && known.add(keyText(key)))];
+  }, [pinned, chosen && keyText(chosen), perpetual && keyText(perpetual)]);
+  const live = useLive(watch);
+  const history = useHistory(live);
+  const watched = live.message?.watch ?? [];
+
+  useEffect(() => {
+    const slash = (event: KeyboardEvent) => {
+      const typing = event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement;
+      if (event.key !== '/' || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      document.getElementById('scanner-filter')?.focus();
+    };
+    addEventListener('keydown', slash);
+    return () => removeEventListener('keydown', slash);
+  }, []);
+
+  const choose = (key: Key) => go({ key: { venue: key.venue, instrument: key.instrument } });
+  return (
+    <>
+      <Header live={live} platform={platform} theme={address.theme} onTheme={(choice) => go({ theme: choice })} />
+      <main class={live.connected || live.message === null ? '' : 'cut'}>
+        <Tiles live={live} seconds={history.seconds} gaps={gaps} quarantine={quarantine} />
+        <div class="grid">
+          <CandlePanel
+            chosen={chosen}
+            list={list}
+            interval={address.interval}
+            theme={theme}
+            onChoose={choose}
+            onInterval={(interval) => go({ interval })}
+          />
+          <BookPanel watched={watched} at={live.at_ms} onChoose={choose} />
+          <BasisPanel
+            perpetual={perpetual}
+            now={watched.find((row) => perpetual !== null && keyText(row) === keyText(perpetual)) ?? null}
+            theme={theme}
+          />
+          <FeedPanel live={live} />
+          <ScannerPanel polled={scanner} chosen={chosen} onChoose={choose} />
+          <FlowPanels seconds={history.seconds} kinds={history.kinds} theme={theme} />
+          <GapPanel polled={gaps} />
+          <QuarantinePanel polled={quarantine} />
+          <ServicePanel polled={platform} />
+        </div>
+      </main>
+    </>
+  );
+}

@@ -1,0 +1,254 @@
+import { useMemo } from 'preact/hooks';
+import { type BasisColumns, basis as basisChart } from '../../panels/basis.js';
+import { describe as describeBasis } from '../../panels/basis.js';
+import { candles as candleChart, describe as describeCandles } from '../../panels/candles.js';
+import type { Theme } from '../../panels/theme.js';
+import type { Interval } from '../data/address.js';
+import { type Key, keyText } from '../data/live.js';
+import { usePoll } from '../data/poll.js';
+import type { BasisAnswer, CandleAnswer, InstrumentList, Watched } from '../data/types.js';
+import { percent, signed, until, interval as intervalText } from '../format.js';
+import { Chart } from './chart.js';
+import { Age, Empty, Panel, useStale } from './panel.js';
+
+const CANDLES = 300;
+const BASIS_SECONDS = 900;
+
+/** Instruments by venue, for the selector. */
+function byVenue(list: InstrumentList | null): [string, string[]][] {
+  const groups = new Map<string, string[]>();
+  list?.venue.forEach((venue, row) => {
+    const names = groups.get(venue) ?? [];
+    names.push(list.instrument[row] ?? '');
+    groups.set(venue, names);
+  });
+  return [...groups].map(([venue, names]) => [venue, names.sort()] as [string, string[]]).sort();
+}
+
+export function InstrumentSelect(props: { list: InstrumentList | null; chosen: Key | null; onChoose: (key: Key) => void }) {
+  const groups = useMemo(() => byVenue(props.list), [props.list]);
+  const chosen = props.chosen === null ? '' : keyText(props.chosen);
+  const known = groups.some(([venue, names]) => names.some((name) => `${venue}/${name}` === chosen));
+  return (
+    <label class="field">
+      <span class="hidden">Instrument</span>
+      <select
+        value={chosen}
+        onChange={(event) => {
+          const [venue, instrument] = event.currentTarget.value.split('/');
+          if (venue && instrument) props.onChoose({ venue, instrument });
+        }}
+      >
+        {known ? null : <option value={chosen}>{chosen === '' ? 'no instrument yet' : chosen}</option>}
+        {groups.map(([venue, names]) => (
+          <optgroup label={venue} key={venue}>
+            {names.map((name) => (
+              <option value={`${venue}/${name}`} key={name}>
+                {name} · {venue}
+              </option>
+            ))}
+          </optgroup>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+export function CandlePanel(props: {
+  chosen: Key | null;
+  list: InstrumentList | null;
+  interval: Interval;
+  theme: Theme;
+  onChoose: (key: Key) => void;
+  onInterval: (interval: Interval) => void;
+}) {
+  const { chosen, interval, theme } = props;
+  const path =
+    chosen === null
+      ? null
+      : `/api/v1/candles?venue=${encodeURIComponent(chosen.venue)}&instrument=${encodeURIComponent(chosen.instrument)}&interval=${interval}&limit=${CANDLES}`;
+  const polled = usePoll<CandleAnswer>(path, 1_000);
+  const answer = polled.answer;
+  const settings = { intervalSeconds: interval === '1s' ? 1 : 60, unit: answer?.unit ?? '' };
+  const option = useMemo(
+    () => (answer === null ? null : candleChart(answer, settings, theme)),
+    [answer, interval, theme.name, theme.still],
+  );
+  return (
+    <Panel
+      id="candles"
+      title="Candles"
+      at={polled.at_ms}
+      limit={5_000}
+      problem={polled.problem}
+      note={answer?.unit ? `volume in ${answer.unit}` : null}
+      actions={
+        <>
+          <InstrumentSelect list={props.list} chosen={chosen} onChoose={props.onChoose} />
+          <fieldset class="switch">
+            <legend class="hidden">Candle length</legend>
+            {(['1s', '1m'] as const).map((choice) => (
+              <label key={choice}>
+                <input
+                  type="radio"
+                  name="interval"
+                  value={choice}
+                  checked={interval === choice}
+                  onChange={() => props.onInterval(choice)}
+                />
+                <span>{choice}</span>
+              </label>
+            ))}
+          </fieldset>
+        </>
+      }
+    >
+      {chosen === null ? (
+        <Empty>No instrument has sent an event yet. The selector fills as the feeds start.</Empty>
+      ) : option === null ? (
+        <Empty>Asking the warehouse…</Empty>
+      ) : (
+        <Chart option={option} label={answer ? describeCandles(answer, settings) : ''} view={`${path} ${theme.name}`} />
+      )}
+    </Panel>
+  );
+}
+
+/** Basis: now from the hot path, its course from the warehouse. */
+export function BasisPanel(props: { perpetual: Key | null; now: Watched | null; theme: Theme }) {
+  const { perpetual, now, theme } = props;
+  const path =
+    perpetual === null
+      ? null
+      : `/api/v1/basis?venue=${encodeURIComponent(perpetual.venue)}&instrument=${encodeURIComponent(perpetual.instrument)}&limit=${BASIS_SECONDS}`;
+  const polled = usePoll<BasisAnswer>(path, 1_000);
+  const answer: (BasisColumns & BasisAnswer) | null = polled.answer;
+  const option = useMemo(() => (answer === null ? null : basisChart(answer, theme)), [answer, theme.name, theme.still]);
+  return (
+    <Panel
+      id="basis"
+      title="Basis"
+      at={polled.at_ms}
+      limit={5_000}
+      problem={polled.problem}
+      note={perpetual === null ? null : perpetual.instrument}
+    >
+      {perpetual === null ? (
+        <Empty>No perpetual of this underlying has sent an event yet, so there is nothing to compare with spot.</Empty>
+      ) : (
+        <>
+          <BasisNow now={now} />
+          {option === null ? (
+            <Empty>Asking the warehouse…</Empty>
+          ) : (
+            <Chart option={option} label={answer ? describeBasis(answer) : ''} view={`${path} ${theme.name}`} />
+          )}
+        </>
+      )}
+    </Panel>
+  );
+}
+
+function BasisNow(props: { now: Watched | null }) {
+  const { basis, funding } = props.now ?? { basis: null, funding: null };
+  const stale = basis?.stale ?? true;
+  return (
+    <dl class="facts">
+      <div class={stale ? 'is-stale' : ''}>
+        <dt>now {basis ? `vs ${basis.reference}` : ''}</dt>
+        <dd>
+          <span class="number big">{basis ? signed(basis.bps, 2) : '–'}</span> bp{' '}
+          <AgeSince ms={basis?.age_ms ?? null} limit={10_000} />
+        </dd>
+      </div>
+      <div class={funding && funding.age_ms > 900_000 ? 'is-stale' : ''}>
+        <dt>funding {funding?.interval_seconds ? `per ${intervalText(funding.interval_seconds)}` : ''}</dt>
+        <dd>
+          <span class="number">{funding ? percent(funding.rate, 4) : '–'}</span>{' '}
+          <AgeSince ms={funding?.age_ms ?? null} limit={900_000} />
+        </dd>
+      </div>
+      <div>
+        <dt>funding APR</dt>
+        <dd>
+          {funding?.apr != null ? (
+            <span class="number">{percent(funding.apr, 2)}</span>
+          ) : (
+            <span class="why">{funding?.refused ?? 'no rate yet'}</span>
+          )}
+        </dd>
+      </div>
+      <div>
+        <dt>settles</dt>
+        <dd class="number">{funding?.settles_in_ms != null ? until(funding.settles_in_ms) : '–'}</dd>
+      </div>
+    </dl>
+  );
+}
+
+/** An age that the server counted when it wrote the message. */
+export function AgeSince(props: { ms: number | null; limit: number }) {
+  return <Age at={props.ms === null ? null : Date.now() - props.ms} limit={props.limit} />;
+}
+
+/** Best bid and offer of several instruments. */
+export function BookPanel(props: { watched: readonly Watched[]; at: number | null; onChoose: (key: Key) => void }) {
+  return (
+    <Panel id="book" title="Top of book" at={props.at} limit={3_000}>
+      {props.watched.length === 0 ? (
+        <Empty>No instrument has sent a quote yet.</Empty>
+      ) : (
+        <div class="scroll" tabIndex={0} role="region" aria-label="Top of book, scrolls sideways">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Instrument</th>
+                <th scope="col" class="right">Bid qty</th>
+                <th scope="col" class="right">Bid</th>
+                <th scope="col" class="right">Ask</th>
+                <th scope="col" class="right">Ask qty</th>
+                <th scope="col" class="right">Spread</th>
+                <th scope="col" class="right">Age</th>
+              </tr>
+            </thead>
+            <tbody>
+              {props.watched.map((row) => (
+                <BookRow row={row} onChoose={props.onChoose} key={keyText(row)} />
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </Panel>
+  );
+}
+
+const QUOTE_LIMIT = 10_000;
+
+function BookRow(props: { row: Watched; onChoose: (key: Key) => void }) {
+  const { row } = props;
+  const quote = row.quote;
+  const stale = useStale(quote?.at_ms ?? null, QUOTE_LIMIT);
+  const crossed = quote?.spread_bps != null && quote.spread_bps < 0;
+  return (
+    <tr class={stale ? 'is-stale' : ''}>
+      <th scope="row">
+        <button type="button" class="link" onClick={() => props.onChoose(row)}>
+          {row.instrument}
+        </button>
+        <small>{row.venue}</small>
+      </th>
+      <td class="right number dim">{quote?.bid_quantity ?? '–'}</td>
+      <td class="right number bid">{quote?.bid ?? 'empty'}</td>
+      <td class="right number ask">{quote?.ask ?? 'empty'}</td>
+      <td class="right number dim">{quote?.ask_quantity ?? '–'}</td>
+      <td class="right number">
+        {quote?.spread_bps == null ? '–' : quote.spread_bps.toFixed(2)}
+        {crossed ? <span class="why"> crossed</span> : null}
+      </td>
+      <td class="right">
+        <Age at={quote?.at_ms ?? null} limit={QUOTE_LIMIT} what="The quote" />
+      </td>
+    </tr>
+  );
+}
