@@ -1,0 +1,354 @@
+//! The task that steps the generated market and serves its clients.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::market::Market;
+use super::subscriber::{Asked, Subscriber, answer, understand};
+use super::{Side, rest};
+use crate::client::{Chunk, Client, Content};
+use crate::command::{Command, Commands, FaultAnswer};
+use crate::config::GeneratedConfig;
+use crate::error::SimError;
+use crate::faults::{Fault, FaultGate, FaultRequest, GARBAGE, Passage};
+use crate::metrics::Metrics;
+use crate::status::VenueStatus;
+use crate::websocket::{Opcode, append, frame};
+
+/// Steps taken between two looks at the command queue when the market is behind its time.
+const STEPS_AT_ONCE: u64 = 64;
+/// A market further behind its time than this skips what it missed.
+const TOO_LATE: Duration = Duration::from_secs(1);
+/// What a venue says of itself under `GET /sim/v1/sources`.
+type Part = (Arc<VenueStatus>, Value);
+
+/// Stream and event of a frame that may outlive its step.
+type HeldFrame = (u32, Vec<u8>);
+
+/// The generated market and its clients.
+pub(crate) struct Engine {
+    config: GeneratedConfig,
+    market: Market,
+    statuses: [Arc<VenueStatus>; 2],
+    gates: [FaultGate<HeldFrame>; 2],
+    subscribers: Vec<Subscriber>,
+    /// When the step number `.1` was or will be due.
+    clock: Option<(Instant, u64)>,
+    paused_until: Option<Instant>,
+    start_time: i64,
+}
+
+impl Engine {
+    pub fn new(config: GeneratedConfig, metrics: &Metrics) -> Result<(Self, Vec<Part>), SimError> {
+        if !(1..=200).contains(&config.instruments) {
+            return Err(SimError::Config(format!("{} instruments: there can be 1 to 200", config.instruments)));
+        }
+        if config.tick.is_zero() || config.tick > Duration::from_millis(100) {
+            return Err(SimError::Config(format!("a tick of {:?}: it must be above 0 and at most 100 ms", config.tick)));
+        }
+        let market = Market::new(&config);
+        let statuses = Side::BOTH.map(|side| {
+            let metrics = metrics.venue(side.venue());
+            Arc::new(VenueStatus::new(side.venue().into(), "generated", metrics, Vec::new(), 0))
+        });
+        let parts = Side::BOTH.map(|side| (statuses[side as usize].clone(), describe(&market, side, &config)));
+        let engine = Self {
+            gates: statuses.clone().map(FaultGate::new),
+            start_time: config.start_time.unwrap_or_else(wall_clock),
+            config,
+            market,
+            statuses,
+            subscribers: Vec::new(),
+            clock: None,
+            paused_until: None,
+        };
+        Ok((engine, parts.into()))
+    }
+
+    /// Steps and serves until the commands end.
+    pub async fn run(mut self, mut commands: Commands) {
+        loop {
+            let due = self.due();
+            tokio::select! {
+                biased;
+                command = commands.recv() => match command {
+                    Some(command) => self.handle(command),
+                    None => return,
+                },
+                () = self.ready(due) => self.catch_up(),
+            }
+        }
+    }
+
+    /// Whether the market waits for its first subscriber: where it can end or run ahead,
+    /// nothing may be missed.
+    fn waits(&self) -> bool {
+        let bounded = self.config.ticks.is_some() || self.config.pace.factor().is_none();
+        bounded && self.subscribers.iter().all(|subscriber| subscriber.streams.is_empty())
+    }
+
+    fn ended(&self) -> bool {
+        self.config.ticks.is_some_and(|ticks| self.market.steps() >= ticks)
+    }
+
+    /// When the next step is due; `None`: when a command changes something.
+    fn due(&mut self) -> Option<Instant> {
+        if self.ended() || self.waits() {
+            return None;
+        }
+        let now = Instant::now();
+        if let Some(until) = self.paused_until.filter(|until| *until > now) {
+            return Some(until);
+        }
+        let Some(factor) = self.config.pace.factor() else { return Some(now) };
+        let (base, first) = *self.clock.get_or_insert((now, self.market.steps()));
+        let elapsed = self.config.tick.as_secs_f64() * (self.market.steps() - first) as f64 / factor;
+        Some(base + Duration::from_secs_f64(elapsed))
+    }
+
+    async fn ready(&self, due: Option<Instant>) {
+        match due {
+            None => std::future::pending().await,
+            Some(moment) if self.config.pace.factor().is_some() => tokio::time::sleep_until(moment).await,
+            Some(moment) => {
+                tokio::time::sleep_until(moment).await;
+                for subscriber in &self.subscribers {
+                    subscriber.client.room().await;
+                }
+            }
+        }
+    }
+
+    fn catch_up(&mut self) {
+        for _ in 0..STEPS_AT_ONCE {
+            let now = Instant::now();
+            let Some(moment) = self.due().filter(|moment| *moment <= now) else { return };
+            if self.config.pace.factor().is_some() && now - moment > TOO_LATE {
+                tracing::warn!(behind = ?(now - moment), "the generated market is too slow for its rate and skips time");
+                self.statuses.iter().for_each(|status| _ = status.metrics.late_ticks.inc());
+                self.clock = None;
+            }
+            self.step();
+            let backlog = self.subscribers.iter().any(|subscriber| subscriber.client.is_full());
+            if self.config.pace.factor().is_none() && backlog {
+                return;
+            }
+        }
+    }
+
+    fn now(&self) -> i64 {
+        let runs_alone = self.config.start_time.is_some() || self.config.pace.factor().is_none();
+        let elapsed = self.config.tick.as_nanos() as i64 * self.market.steps() as i64;
+        if runs_alone { self.start_time + elapsed } else { wall_clock() }
+    }
+
+    fn step(&mut self) {
+        self.market.step(self.now());
+        for side in Side::BOTH {
+            if !self.gates[side as usize].is_open() {
+                self.pass(side);
+            }
+        }
+        let mut played = [0; 2];
+        for frame in &self.market.batch.frames {
+            played[self.market.streams.all[frame.stream as usize].side as usize] += 1;
+        }
+        for (status, played) in self.statuses.iter().zip(played) {
+            status.started.store(true, Ordering::Release);
+            status.played.fetch_add(played, Ordering::AcqRel);
+            status.exhausted.store(self.ended(), Ordering::Release);
+        }
+        self.hand_out();
+    }
+
+    /// Lets a venue's frames of this step pass through its faults.
+    fn pass(&mut self, side: Side) {
+        let ended = self.ended();
+        let (batch, gate) = (&mut self.market.batch, &mut self.gates[side as usize]);
+        let streams = &self.market.streams;
+        let mut passed = Vec::new();
+        for frame in std::mem::take(&mut batch.frames) {
+            let stream = &streams.all[frame.stream as usize];
+            if stream.side != side {
+                batch.frames.push(frame);
+                continue;
+            }
+            let payload = batch.payload(&frame);
+            match gate.pass(&stream.name.to_ascii_lowercase(), payload, (frame.stream, payload.to_vec())) {
+                Passage::Send(frame) => passed.push(frame),
+                Passage::Replace((stream, _), payload) => passed.push((stream, payload)),
+                Passage::Both(first, second) => passed.extend([first, second]),
+                Passage::Nothing => {}
+            }
+        }
+        if ended {
+            passed.extend(self.gates[side as usize].release());
+        }
+        for (stream, payload) in passed {
+            batch.push(stream, streams.opening(stream), |buffer| buffer.extend_from_slice(&payload));
+        }
+    }
+
+    fn hand_out(&mut self) {
+        let batch = &self.market.batch;
+        for subscriber in &self.subscribers {
+            let mut bytes = Vec::new();
+            let mut frames = 0;
+            for frame in batch.frames.iter().filter(|frame| subscriber.takes[frame.stream as usize]) {
+                frames += 1;
+                match subscriber.combined {
+                    true => bytes.extend_from_slice(batch.combined(frame)),
+                    false => append(&mut bytes, Opcode::Text, batch.payload(frame)),
+                }
+            }
+            if frames == 0 {
+                continue;
+            }
+            let chunk = Chunk { bytes: bytes.into(), content: Content::Data { frames, connections: Vec::new() } };
+            if !subscriber.client.send(chunk) && subscriber.client.is_full() {
+                let status = &self.statuses[subscriber.side as usize];
+                tracing::warn!(venue = %status.venue, client = subscriber.client.id, "a client is too slow for the market and is cut off");
+                status.metrics.slow_clients.inc();
+                subscriber.client.cut();
+            }
+        }
+    }
+
+    fn handle(&mut self, command: Command) {
+        match command {
+            Command::Attach(client) => self.attach(client),
+            Command::Detach { client } => self.detach(client),
+            Command::Text { client, text } => self.hear(client, &text),
+            Command::Get { venue, target, reply } => {
+                let side = Side::of_venue(&venue).expect("the server routes only the two generated venues here");
+                let answer = rest::answer(&self.market, side, &target, self.now() / 1_000_000);
+                if reply.send(answer).is_err() {
+                    tracing::debug!("a REST client went before its answer");
+                }
+            }
+            Command::Fault { request, reply } => {
+                let answer = self.inject(&request);
+                if reply.send(Ok(answer)).is_err() {
+                    tracing::debug!("nobody waited for the answer to a fault request");
+                }
+            }
+        }
+    }
+
+    fn attach(&mut self, client: Client) {
+        let side = Side::of_venue(&client.status.venue).expect("the server routes only the two generated venues here");
+        let mut subscriber = Subscriber::new(client, side, self.market.streams.all.len());
+        let named = subscriber.named_by_url();
+        self.subscribe(&mut subscriber, &named);
+        self.subscribers.push(subscriber);
+    }
+
+    fn detach(&mut self, id: u64) {
+        let Some(index) = self.subscribers.iter().position(|subscriber| subscriber.client.id == id) else { return };
+        for number in self.subscribers.swap_remove(index).streams {
+            self.market.unwant(number);
+        }
+    }
+
+    fn subscribe(&mut self, subscriber: &mut Subscriber, names: &[String]) {
+        for name in names {
+            match self.market.streams.find(subscriber.side, name) {
+                // As at the venue: an unknown stream is accepted and never sends anything.
+                None => {
+                    let status = &subscriber.client.status;
+                    status.metrics.unknown_streams.inc();
+                    tracing::warn!(venue = %status.venue, stream = %name, "a client subscribes to a stream that does not exist");
+                }
+                Some(number) if !subscriber.takes[number as usize] => {
+                    subscriber.takes[number as usize] = true;
+                    subscriber.streams.push(number);
+                    self.market.want(number);
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn hear(&mut self, id: u64, text: &str) {
+        let Some(index) = self.subscribers.iter().position(|subscriber| subscriber.client.id == id) else { return };
+        let mut subscriber = self.subscribers.swap_remove(index);
+        let reply = match understand(text) {
+            Asked::Subscribe(names, id) => {
+                self.subscribe(&mut subscriber, &names);
+                answer(&Value::Null, &id)
+            }
+            Asked::Unsubscribe(names, id) => {
+                for name in &names {
+                    let number = self.market.streams.find(subscriber.side, name);
+                    if let Some(number) = number.filter(|number| std::mem::take(&mut subscriber.takes[*number as usize])) {
+                        subscriber.streams.retain(|known| *known != number);
+                        self.market.unwant(number);
+                    }
+                }
+                answer(&Value::Null, &id)
+            }
+            Asked::List(id) => answer(&json!(subscriber.names(&self.market.streams)), &id),
+            Asked::SetProperty(combined, id) => {
+                subscriber.combined = combined.unwrap_or(subscriber.combined);
+                answer(&Value::Null, &id)
+            }
+            Asked::GetProperty(id) => answer(&subscriber.combined.into(), &id),
+            Asked::Refused(reply) => reply,
+        };
+        if !subscriber.client.answer(&reply) {
+            tracing::warn!(client = id, "an answer could not be queued: the client is gone or too slow");
+        }
+        self.subscribers.push(subscriber);
+    }
+
+    fn inject(&mut self, request: &FaultRequest) -> FaultAnswer {
+        let side = Side::of_venue(&request.venue).expect("the server routes only the two generated venues here");
+        if let Some(pending) = self.gates[side as usize].add(request) {
+            return FaultAnswer { applied: 0, pending };
+        }
+        let clients = || self.subscribers.iter().filter(|subscriber| subscriber.side == side).map(|subscriber| &subscriber.client);
+        let applied = match &request.fault {
+            // One market, one clock: a pause is for both venues.
+            Fault::Pause { ms } => {
+                self.paused_until = Some(Instant::now() + Duration::from_millis(*ms));
+                1
+            }
+            Fault::Garbage { text } => {
+                let garbage: Bytes = frame(Opcode::Text, text.as_deref().unwrap_or(GARBAGE).as_bytes()).into();
+                let send = |client: &&Client| client.send(Chunk { bytes: garbage.clone(), content: Content::Answer });
+                clients().filter(send).count() as u64
+            }
+            _ => {
+                clients().for_each(Client::cut);
+                clients().count() as u64
+            }
+        };
+        self.statuses[side as usize].metrics.fault(request.fault.name(), applied);
+        FaultAnswer { applied, pending: 0 }
+    }
+}
+
+fn describe(market: &Market, side: Side, config: &GeneratedConfig) -> Value {
+    let symbols: Vec<&str> = market.instruments.iter().map(|instrument| instrument.symbol.as_str()).collect();
+    let streams = market.streams.all.iter().filter(|stream| stream.side == side);
+    let channel = |name: &str| name.split_once('@').filter(|(symbol, _)| !symbol.starts_with('!')).map(|(_, channel)| channel.to_owned());
+    let channels: std::collections::BTreeSet<String> = streams.filter_map(|stream| channel(&stream.name)).collect();
+    json!({
+        "mode": "generated",
+        "seed": config.seed,
+        "frames_per_second": config.frames_per_second(),
+        "symbols": symbols,
+        "channels": channels,
+    })
+}
+
+/// Nanoseconds since the epoch.
+fn wall_clock() -> i64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX)
+}

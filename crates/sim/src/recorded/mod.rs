@@ -1,0 +1,14 @@
+//! Recorded flow: recordings held in memory as they go over the wire, and the player that
+//! sends them.
+
+mod depth;
+mod describe;
+mod dialect;
+mod label;
+mod load;
+mod player;
+mod reference;
+mod rest;
+
+pub(crate) use load::load;
+pub(crate) use player::Player;
