@@ -34,6 +34,16 @@ pub enum BusError {
         /// What the server said.
         cause: String,
     },
+    /// A key-value bucket could not be opened, read or written.
+    #[error("bucket {bucket}: {action} failed: {cause}")]
+    Bucket {
+        /// Its name.
+        bucket: &'static str,
+        /// What was attempted.
+        action: &'static str,
+        /// What the server said.
+        cause: String,
+    },
     /// A message could not be handed to the client.
     #[error("publishing on {subject} failed: {cause}")]
     Publish {

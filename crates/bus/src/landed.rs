@@ -3,13 +3,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use async_nats::jetstream::context::{CreateKeyValueErrorKind, KeyValueErrorKind};
-use async_nats::jetstream::kv::{Config, Operation, Store, Watch};
-use async_nats::jetstream::stream::StorageType;
+use async_nats::jetstream::kv::{Operation, Store, Watch};
 use futures::StreamExt;
 use kt_model::schema::Kind;
 
-use crate::{Bus, BusError};
+use crate::{Bus, BusError, bucket};
 
 const BUCKET: &str = "LANDED";
 
@@ -55,32 +53,10 @@ impl Bus {
     /// Opens the bucket of the landed watermark, creating it where it does not exist.
     ///
     /// # Errors
-    /// [`BusError::Landed`] when JetStream refuses.
+    /// [`BusError::Bucket`] when JetStream refuses.
     pub async fn landed(&self) -> Result<Landed, BusError> {
-        let failed = |cause: String| BusError::Landed { action: "opening the bucket", cause };
-        match self.context.get_key_value(BUCKET).await {
-            Ok(store) => return Ok(Landed { store }),
-            Err(error) if error.kind() == KeyValueErrorKind::GetBucket => {}
-            Err(error) => return Err(failed(error.to_string())),
-        }
-        let config = Config {
-            bucket: BUCKET.to_owned(),
-            description: "Last block of each writer, epoch and kind that has landed contiguously".to_owned(),
-            history: 1,
-            storage: StorageType::File,
-            ..Config::default()
-        };
-        match self.context.create_key_value(config).await {
-            Ok(store) => Ok(Landed { store }),
-            // Another service created it in the same moment.
-            Err(error) if error.kind() == CreateKeyValueErrorKind::BucketCreate => self
-                .context
-                .get_key_value(BUCKET)
-                .await
-                .map(|store| Landed { store })
-                .map_err(|_| failed(error.to_string())),
-            Err(error) => Err(failed(error.to_string())),
-        }
+        let description = "Last block of each writer, epoch and kind that has landed contiguously";
+        bucket::open(self, BUCKET, description).await.map(|store| Landed { store })
     }
 }
 

@@ -7,6 +7,7 @@
 //!   [`LogConsumer`] reads them from a position that its caller keeps.
 //! * [`Landed`] holds, for each writer, epoch and kind, the last block up to which everything lies in
 //!   the warehouse. The writer trims its spool by it and by nothing else.
+//! * [`Accepted`] says how far each writer has accepted rows, for the audit; [`Leases`] who alone may load.
 //! * [`Bus::request`] and [`Bus::answer`] carry operations.
 //!
 //! Subjects, headers and block identity come from `kt-model`. The log is a buffer that may be lost
@@ -14,6 +15,8 @@
 //! sequence number of the log for the identity of a block.
 #![forbid(unsafe_code)]
 
+mod accepted;
+mod bucket;
 mod connect;
 mod consume;
 mod error;
@@ -21,6 +24,7 @@ mod gaps;
 mod hot;
 mod hot_subscriber;
 mod landed;
+mod lease;
 mod operations;
 mod publish;
 mod stream;
@@ -28,6 +32,7 @@ mod stream;
 pub mod testing;
 mod wire;
 
+pub use accepted::Accepted;
 pub use connect::{Bus, BusConfig, Credentials, Secret};
 pub use consume::{ConsumerConfig, LogAlarm, LogBatch, LogBlock, LogConsumer, LogPosition};
 pub use error::BusError;
@@ -35,6 +40,7 @@ pub use gaps::{CounterGap, CounterGaps};
 pub use hot::{HotConfig, HotCounts, HotPublisher, Route};
 pub use hot_subscriber::{HotMessage, HotSubscriber};
 pub use landed::{Landed, LandedKey, LandedWatch};
+pub use lease::{LeaseEntry, Leases};
 pub use operations::{OperationsRequest, OperationsService};
 pub use publish::{BlockId, LogPublisher, PublishEvent, PublisherConfig};
 pub use stream::{LOG_STREAM, LogConfig, LogState};
