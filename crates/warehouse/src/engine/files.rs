@@ -1,0 +1,99 @@
+//! The configuration files that the engine reads at start, written by us each time.
+
+use std::ffi::CString;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use super::{EngineConfig, READER_ROLE};
+use crate::error::WarehouseError;
+
+/// Settings of every connection.
+///
+/// `implicit_select` off, or `selec` would count as a read-only statement. The block sizes make
+/// one INSERT one block and so one part per partition: an insert is then atomic. The time zone
+/// of a value must not depend on the host.
+const PROFILE: &[(&str, &str)] = &[
+    ("implicit_select", "0"),
+    ("max_insert_block_size", "16000000"),
+    ("min_insert_block_size_rows", "16000000"),
+    ("min_insert_block_size_bytes", "1073741824"),
+    ("max_insert_threads", "1"),
+];
+
+/// Writes `config.xml` and `users.xml` into the data directory and returns the arguments with
+/// which connections are opened.
+pub(super) fn write(config: &EngineConfig) -> Result<Vec<CString>, WarehouseError> {
+    let data = &config.data_directory;
+    let engine = data.join("engine");
+    let wrong = |reason: String| WarehouseError::DataDirectory {
+        path: data.clone(),
+        reason,
+    };
+    fs::create_dir_all(&engine).map_err(|error| wrong(format!("cannot create engine/: {error}")))?;
+    let users = data.join("users.xml");
+    let server = data.join("config.xml");
+    for (path, content) in [
+        (&users, users_xml()),
+        (&server, config_xml(config, &engine, &users)),
+    ] {
+        fs::write(path, content)
+            .map_err(|error| wrong(format!("cannot write {}: {error}", path.display())))?;
+    }
+    ["clickhouse".to_owned(), format!("--path={}", engine.display()), format!("--config-file={}", server.display())]
+        .into_iter()
+        .map(|argument| CString::new(argument).map_err(|_| wrong("its name holds a NUL".to_owned())))
+        .collect()
+}
+
+/// The server configuration. Storage is one local disk; a `<storage_configuration>` with hot and
+/// cold volumes belongs here.
+fn config_xml(config: &EngineConfig, engine: &Path, users: &Path) -> String {
+    let mut xml = String::from("<clickhouse>\n");
+    let entries = [
+        ("path", format!("{}/", engine.display())),
+        ("tmp_path", format!("{}/tmp/", engine.display())),
+        ("users_config", users.display().to_string()),
+        ("max_server_memory_usage", config.max_memory_bytes.to_string()),
+        ("mark_cache_size", (config.max_memory_bytes / 16).to_string()),
+        ("timezone", "UTC".to_owned()),
+        ("display_name", "kubetrader".to_owned()),
+    ];
+    for (name, value) in entries {
+        let _ = writeln!(xml, "  <{name}>{}</{name}>", escape(&value));
+    }
+    xml.push_str("  <logger><level>none</level></logger>\n</clickhouse>\n");
+    xml
+}
+
+/// Users of the engine itself. The HTTP server authenticates; inside, every connection is
+/// `default`, and a read-only user's connection gives up its rights with `SET ROLE reader`.
+fn users_xml() -> String {
+    let mut profile = String::new();
+    for (name, value) in PROFILE {
+        let _ = write!(profile, "<{name}>{value}</{name}>");
+    }
+    format!(
+        "<clickhouse>
+  <profiles><default>{profile}</default></profiles>
+  <quotas><default/></quotas>
+  <users><default>
+    <password></password>
+    <networks><ip>::/0</ip></networks>
+    <profile>default</profile>
+    <quota>default</quota>
+    <grants><query>GRANT ALL ON *.* WITH GRANT OPTION</query><query>GRANT {READER_ROLE}</query></grants>
+  </default></users>
+  <roles><{READER_ROLE}><grants>
+    <query>GRANT SELECT ON *.*</query>
+    <query>GRANT SHOW ON *.*</query>
+    <query>REVOKE SELECT ON default.*</query>
+  </grants></{READER_ROLE}></roles>
+</clickhouse>
+"
+    )
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
