@@ -1,1 +1,86 @@
-fn main() {}
+//! `kt`: every service of the platform, and the supervisor that runs them.
+//!
+//! This crate wires the others together. Only it reads the environment, and the configuration
+//! that it hands to the services is complete.
+
+mod cli;
+mod commands;
+mod config;
+mod doctor;
+mod error;
+mod lifeline;
+mod logging;
+mod process;
+mod progress;
+mod scripts;
+mod supervisor;
+mod sys;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+use config::Config;
+use error::Error;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help goes to standard output with code 0, a wrong command line to standard error with 2.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let supervised = cli.global.supervised;
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if supervised && tracing::dispatcher::has_been_set() {
+                tracing::error!("{error}");
+            } else {
+                let _ = writeln!(std::io::stderr(), "error: {error}");
+            }
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Error> {
+    let overrides = cli.global.overrides();
+    let config = config::load(&overrides)?;
+    // What asks a running platform uses the configuration that it runs with.
+    let running = || commands::running_config(&config);
+    match cli.command {
+        Command::Up(options) => commands::up::run(&config, &options),
+        Command::Down => commands::down::run(&config),
+        Command::Status(options) => commands::status::run(&running(), &options),
+        Command::Logs(options) => commands::logs::run(&config, &options),
+        Command::Restart { service } => commands::down::restart(&config, service),
+        Command::Kill { service, signal } => commands::down::kill(&config, service, signal),
+        Command::Doctor { json } => commands::doctor::run(&config, json),
+        Command::Query(options) => commands::query::run(&running(), &options),
+        Command::Migrate(options) if cli.global.supervised => {
+            service(&config)?;
+            commands::migrate::run(&config, &options)
+        }
+        Command::Migrate(options) => commands::migrate::run(&running(), &options),
+        Command::Config { effective } => commands::config::run(&config, effective),
+        Command::Warehouse => {
+            // No second thread may exist before the warehouse has restricted itself.
+            logging::start(&config, std::io::stderr)?;
+            if cli.global.supervised {
+                lifeline::arm_signal()?;
+            }
+            commands::warehouse::run(&config)
+        }
+    }
+}
+
+/// What every service of this binary does first.
+fn service(config: &Config) -> Result<(), Error> {
+    logging::start(config, std::io::stderr)?;
+    lifeline::arm()
+}

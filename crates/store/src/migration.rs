@@ -9,7 +9,7 @@ use crate::Store;
 use crate::error::reason;
 
 /// Flyway's advisory lock: this number plus the Java hash of the quoted table name.
-const LOCK_BASE: i64 = 0x0046_6C79_7761_79;
+const LOCK_BASE: i64 = 0x0000_466C_7977_6179;
 
 /// PostgreSQL as a migration target; scripts run in one transaction with their history row.
 pub struct PostgresTarget<'a> {

@@ -14,6 +14,7 @@ pub mod error;
 pub mod exception;
 pub mod framing;
 pub mod http;
+mod migration;
 pub mod sandbox;
 mod serve;
 
@@ -21,4 +22,5 @@ pub use client::Client;
 pub use config::{SandboxMode, UserConfig, WarehouseConfig};
 pub use error::WarehouseError;
 pub use exception::Exception;
+pub use migration::ClickHouseTarget;
 pub use serve::serve;

@@ -1,0 +1,207 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::Overrides;
+
+/// Market-data and research platform for crypto basis and funding-rate strategies.
+#[derive(Debug, Parser)]
+#[command(name = "kt", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 something is wrong with data or a service; \
+                          2 the command line or the configuration is wrong.";
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// Configuration file [default: kubetrader.toml in the working directory, if there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where the services keep their data
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Added to every port: runs several platforms on one machine
+    #[arg(long, global = true, value_name = "N")]
+    port_offset: Option<u16>,
+    /// Set one configuration key; `kt config` prints all keys
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
+    settings: Vec<String>,
+    /// Set by the supervisor: end when the pipe on standard input closes, log as JSON
+    #[arg(long, global = true, hide = true)]
+    pub(crate) supervised: bool,
+}
+
+impl Global {
+    /// What the command line says about the configuration.
+    pub(crate) fn overrides(&self) -> Overrides {
+        Overrides {
+            file: self.config.clone(),
+            data_dir: self.data_dir.clone(),
+            port_offset: self.port_offset,
+            settings: self.settings.clone(),
+        }
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start the whole platform and keep it running
+    #[command(after_help = "Example:\n  kt up --detach")]
+    Up(Up),
+    /// Stop the platform
+    #[command(after_help = "Example:\n  kt down")]
+    Down,
+    /// Show every service: state, process, uptime, restarts, memory
+    #[command(after_help = "Example:\n  kt status --json")]
+    Status(Status),
+    /// Show the services' logs
+    #[command(after_help = "Example:\n  kt logs warehouse --follow")]
+    Logs(Logs),
+    /// Stop one service and start it again
+    #[command(after_help = "Example:\n  kt restart nats")]
+    Restart {
+        /// The service's name, as `kt status` shows it
+        service: String,
+    },
+    /// Send a signal to one service, to see what happens then
+    #[command(after_help = "Example:\n  kt kill nats --signal 9")]
+    Kill {
+        /// The service's name, as `kt status` shows it
+        service: String,
+        /// The signal's number
+        #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(i32).range(1..=64))]
+        signal: i32,
+    },
+    /// Say what is wrong with this machine or the installation, and how to mend it
+    #[command(after_help = "Example:\n  kt doctor")]
+    Doctor {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run a statement on the warehouse and print the result
+    #[command(after_help = "Example:\n  kt query \"SELECT count() FROM landing.trade\"")]
+    Query(Query),
+    /// Show, check or apply the databases' migrations
+    #[command(after_help = "Example:\n  kt migrate info")]
+    Migrate(Migrate),
+    /// Print the configuration: every key with its default, or what is in force
+    #[command(after_help = "Example:\n  kt config > kubetrader.toml")]
+    Config {
+        /// Print what is in force after file, environment and flags
+        #[arg(long)]
+        effective: bool,
+    },
+    /// Serve the warehouse (started by `kt up`)
+    #[command(after_help = "Example:\n  kt warehouse --data-dir /tmp/kt")]
+    Warehouse,
+}
+
+/// Options of `kt up`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Up {
+    /// Return when the platform is ready and leave it running; `kt down` stops it
+    #[arg(long)]
+    pub(crate) detach: bool,
+    /// Print plain lines even on a terminal
+    #[arg(long)]
+    pub(crate) plain: bool,
+    /// Set by --detach for the process that stays
+    #[arg(long, hide = true)]
+    pub(crate) in_background: bool,
+}
+
+/// Options of `kt status`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Status {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Show what happened to the services instead, from PostgreSQL
+    #[arg(long)]
+    pub(crate) history: bool,
+    /// How many lines of history
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    pub(crate) limit: u32,
+}
+
+/// Options of `kt logs`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Logs {
+    /// Only this service; without it all, sorted by time
+    pub(crate) service: Option<String>,
+    /// Go on as lines arrive
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// Print the JSON lines as they are
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// How many lines of each log to begin with
+    #[arg(long, short = 'n', default_value_t = 100, value_name = "N")]
+    pub(crate) lines: usize,
+}
+
+/// Options of `kt query`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Query {
+    /// One statement
+    pub(crate) sql: String,
+    /// Print ClickHouse's JSON
+    #[arg(long, conflicts_with_all = ["csv", "format"])]
+    pub(crate) json: bool,
+    /// Print comma-separated values with a header
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) csv: bool,
+    /// Print any of ClickHouse's formats
+    #[arg(long, value_name = "NAME")]
+    pub(crate) format: Option<String>,
+}
+
+/// Options of `kt migrate`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Migrate {
+    /// What to do
+    #[arg(value_enum, default_value_t = MigrateAction::Info)]
+    pub(crate) action: MigrateAction,
+    /// Only this database
+    #[arg(long, value_enum)]
+    pub(crate) target: Option<MigrateTarget>,
+    /// Read the scripts from <DIR>/clickhouse and <DIR>/postgres instead of the built-in ones
+    #[arg(long, value_name = "DIR")]
+    pub(crate) scripts: Option<PathBuf>,
+    /// Apply scripts whose version is below an applied one
+    #[arg(long)]
+    pub(crate) out_of_order: bool,
+    /// Print JSON (info)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What `kt migrate` does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MigrateAction {
+    /// Show every script and where it stands
+    Info,
+    /// Check the history against the scripts
+    Validate,
+    /// Apply what is pending
+    Apply,
+    /// Forget failed runs, after their effects were undone by hand
+    Repair,
+}
+
+/// A database with migrations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MigrateTarget {
+    Clickhouse,
+    Postgres,
+}

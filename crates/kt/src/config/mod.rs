@@ -1,0 +1,137 @@
+//! The platform's configuration: one tree of structs, complete defaults, strict reading.
+
+mod load;
+mod paths;
+mod size;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use load::{Overrides, load};
+pub(crate) use size::ByteSize;
+
+/// Every key with its default and its meaning, as TOML.
+pub(crate) const DEFAULTS: &str = include_str!("defaults.toml");
+
+/// The whole configuration, after files, environment and command line.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) platform: Platform,
+    pub(crate) supervisor: Supervisor,
+    pub(crate) nats: Nats,
+    pub(crate) warehouse: Warehouse,
+    pub(crate) postgres: Postgres,
+}
+
+/// What concerns all services. Directories are absolute once loaded.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Platform {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) engines_dir: PathBuf,
+    pub(crate) recordings_dir: PathBuf,
+    pub(crate) bind: IpAddr,
+    pub(crate) port_offset: u16,
+    pub(crate) log_level: String,
+}
+
+/// How services are watched. Units are in the names.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Supervisor {
+    pub(crate) start_timeout_s: u64,
+    pub(crate) start_attempts: u32,
+    pub(crate) stop_timeout_s: u64,
+    pub(crate) health_interval_ms: u64,
+    pub(crate) health_timeout_ms: u64,
+    pub(crate) unhealthy_after: u32,
+    pub(crate) unhealthy_restart_s: u64,
+    pub(crate) restart_initial_ms: u64,
+    pub(crate) restart_max_ms: u64,
+    pub(crate) restart_reset_s: u64,
+    pub(crate) log_file_size: ByteSize,
+    pub(crate) log_files_kept: u32,
+}
+
+/// Messaging and the durable log.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nats {
+    pub(crate) port: u16,
+    pub(crate) monitor_port: u16,
+    pub(crate) user: String,
+    pub(crate) store_limit: ByteSize,
+    pub(crate) memory_limit: ByteSize,
+}
+
+/// ClickHouse in-process.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Warehouse {
+    pub(crate) port: u16,
+    pub(crate) user: String,
+    pub(crate) memory_limit: ByteSize,
+    pub(crate) sandbox: Sandbox,
+}
+
+/// How strictly the warehouse's process is confined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Sandbox {
+    Required,
+    BestEffort,
+    Off,
+}
+
+/// Application state.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Postgres {
+    pub(crate) port: u16,
+    pub(crate) user: String,
+    pub(crate) database: String,
+    pub(crate) role: String,
+    pub(crate) shared_buffers: ByteSize,
+    pub(crate) max_connections: u16,
+}
+
+impl Config {
+    /// The address of a service whose configured port is `port`.
+    pub(crate) fn address(&self, port: u16) -> SocketAddr {
+        // `ports` was checked against 65535 when the configuration was loaded.
+        SocketAddr::new(self.platform.bind, port.saturating_add(self.platform.port_offset))
+    }
+
+    /// Every port key with the port configured there, without the offset.
+    pub(crate) fn ports(&self) -> Vec<(&'static str, u16)> {
+        vec![
+            ("nats.port", self.nats.port),
+            ("nats.monitor_port", self.nats.monitor_port),
+            ("warehouse.port", self.warehouse.port),
+            ("postgres.port", self.postgres.port),
+        ]
+    }
+
+    /// The data directory of one service or purpose.
+    pub(crate) fn data(&self, name: &str) -> PathBuf {
+        self.platform.data_dir.join(name)
+    }
+
+    /// A file of the supervisor: lock, control socket, effective configuration.
+    pub(crate) fn run_file(&self, name: &str) -> PathBuf {
+        self.data("run").join(name)
+    }
+
+    /// An engine's file below the engines directory.
+    pub(crate) fn engine(&self, file: impl AsRef<Path>) -> PathBuf {
+        self.platform.engines_dir.join(file)
+    }
+
+    /// Where PostgreSQL's generated password is kept, readable by the owner alone.
+    pub(crate) fn password_file(&self) -> PathBuf {
+        self.data("secrets").join("postgres-password")
+    }
+}

@@ -1,0 +1,139 @@
+//! What the supervisor starts: each service's command, needs and health check.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use kt_store::StoreConfig;
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::supervisor::health::Health;
+use crate::sys::User;
+
+/// One service.
+#[derive(Debug, Clone)]
+pub(crate) struct ServiceSpec {
+    pub(crate) name: &'static str,
+    pub(crate) program: PathBuf,
+    pub(crate) arguments: Vec<OsString>,
+    /// The user it runs as; `None`: the supervisor's.
+    pub(crate) user: Option<User>,
+    /// What asks it to stop in order. Sent too when the supervisor dies.
+    pub(crate) stop_signal: i32,
+    pub(crate) health: Health,
+    /// Services that must be up before it starts.
+    pub(crate) after: &'static [&'static str],
+    /// Ports it listens on, offset included.
+    pub(crate) ports: Vec<u16>,
+    /// Whether it exits when the pipe on its standard input closes: kt's own services.
+    pub(crate) lifeline: bool,
+}
+
+/// All services in the order of their start. They stop in reverse: PostgreSQL, which records what
+/// happens to the others, comes first and goes last.
+pub(crate) fn services(config: &Config) -> Result<Vec<ServiceSpec>, Error> {
+    let own = Own::new(config)?;
+    Ok(vec![
+        postgres(config)?,
+        nats(config)?,
+        ServiceSpec {
+            health: http(config, config.warehouse.port, "/ping"),
+            ports: vec![config.address(config.warehouse.port).port()],
+            ..own.service("warehouse", &[])
+        },
+        ServiceSpec {
+            arguments: own.arguments(&["migrate", "apply"]),
+            health: Health::ExitCode,
+            ..own.service("migrate", &["postgres", "warehouse"])
+        },
+    ])
+}
+
+/// What the services of this binary have in common.
+struct Own {
+    program: PathBuf,
+    config_file: PathBuf,
+}
+
+impl Own {
+    fn new(config: &Config) -> Result<Self, Error> {
+        let program = std::env::current_exe().map_err(Error::doing("finding the kt binary"))?;
+        Ok(Self { program, config_file: config.run_file("effective.toml") })
+    }
+
+    fn arguments(&self, command: &[&str]) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = command.iter().map(OsString::from).collect();
+        arguments.extend(["--supervised".into(), "--config".into(), self.config_file.clone().into()]);
+        arguments
+    }
+
+    fn service(&self, name: &'static str, after: &'static [&'static str]) -> ServiceSpec {
+        ServiceSpec {
+            name,
+            program: self.program.clone(),
+            arguments: self.arguments(&[name]),
+            user: None,
+            stop_signal: libc::SIGTERM,
+            health: Health::ExitCode,
+            after,
+            ports: Vec::new(),
+            lifeline: true,
+        }
+    }
+}
+
+fn http(config: &Config, port: u16, path: &'static str) -> Health {
+    Health::Http { address: config.address(port), path }
+}
+
+fn nats(config: &Config) -> Result<ServiceSpec, Error> {
+    Ok(ServiceSpec {
+        name: "nats",
+        program: config.engine("bin/nats-server"),
+        arguments: vec!["--config".into(), config.data("nats").join("nats.conf").into()],
+        user: user_for(&config.nats.user)?,
+        stop_signal: libc::SIGTERM,
+        health: http(config, config.nats.monitor_port, "/healthz"),
+        after: &[],
+        ports: vec![config.address(config.nats.port).port(), config.address(config.nats.monitor_port).port()],
+        lifeline: false,
+    })
+}
+
+fn postgres(config: &Config) -> Result<ServiceSpec, Error> {
+    let address = config.address(config.postgres.port);
+    let directory = config.data("postgres");
+    let setting = |name: &str, value: String| ["-c".into(), OsString::from(format!("{name}={value}"))];
+    let mut arguments: Vec<OsString> = vec!["-D".into(), directory.join("cluster").into()];
+    arguments.extend(setting("listen_addresses", address.ip().to_string()));
+    arguments.extend(setting("port", address.port().to_string()));
+    arguments.extend(setting("unix_socket_directories", directory.join("socket").display().to_string()));
+    arguments.extend(setting("unix_socket_permissions", "0700".into()));
+    arguments.extend(setting("shared_buffers", format!("{}kB", config.postgres.shared_buffers.0 >> 10)));
+    arguments.extend(setting("max_connections", config.postgres.max_connections.to_string()));
+    arguments.extend(setting("log_line_prefix", String::new()));
+    Ok(ServiceSpec {
+        name: "postgres",
+        program: config.engine("postgres/bin/postgres"),
+        arguments,
+        user: user_for(&config.postgres.user)?,
+        // PostgreSQL's fast shutdown: SIGTERM would wait for clients to leave.
+        stop_signal: libc::SIGINT,
+        // The application's own database is created by the migrations, which wait for this check.
+        health: Health::Postgres(StoreConfig { database: "postgres".into(), ..super::prepare::store_config(config)? }),
+        after: &[],
+        ports: vec![address.port()],
+        lifeline: false,
+    })
+}
+
+/// The user a service gives its rights up for; only root can and must.
+pub(crate) fn user_for(name: &str) -> Result<Option<User>, Error> {
+    if !crate::process::is_root() {
+        return Ok(None);
+    }
+    let found = crate::sys::user(name).filter(|user| user.uid != 0);
+    found.map(Some).ok_or_else(|| {
+        Error::failed(format!("the system user {name} does not exist; run `make setup`, or `useradd --system {name}`"))
+    })
+}
