@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use kt_model::{Decimal, FundingStage, IntervalSource, Nanos, Price, Quantity, QuantityUnit, Rate, Side};
+use kt_model::{
+    Decimal, FundingStage, InstrumentStatus, IntervalSource, Nanos, Price, Quantity, QuantityUnit, Rate, Side,
+};
 use kt_model::{Funding, Mark, Quote, Trade};
 
 use super::contract::{Contract, ContractKind, same_exchange};
@@ -108,6 +110,8 @@ pub struct InstrumentNow {
     pub funding: Option<FundingNow>,
     /// Whether the venue's instrument list says that it can be traded; `None` while not known.
     pub trading: Option<bool>,
+    /// Seconds between settlements as the venue's reference data states it.
+    pub reference_interval: Option<u32>,
     /// Events counted since the console started.
     pub events: u64,
 }
@@ -157,6 +161,7 @@ impl Market {
             mark: MarkNow::default(),
             funding: None,
             trading: None,
+            reference_interval: None,
             events: 0,
         }));
         self.pair(index);
@@ -275,5 +280,24 @@ impl InstrumentNow {
             event: row.header.event_ts,
             recv: row.header.recv_ts,
         });
+    }
+
+    /// Takes what the venue's instrument list says.
+    pub fn take_definition(&mut self, status: InstrumentStatus, funding_interval: Option<u32>) {
+        self.trading = match status {
+            InstrumentStatus::Unknown => None,
+            known => Some(known == InstrumentStatus::Trading),
+        };
+        self.reference_interval = funding_interval.or(self.reference_interval);
+    }
+
+    /// Time between settlements and where it is known from: the row's own, else the instrument list's.
+    #[must_use]
+    pub fn funding_interval(&self) -> (Option<u32>, IntervalSource) {
+        match (self.funding, self.reference_interval) {
+            (Some(FundingNow { interval: Some(seconds), interval_source, .. }), _) => (Some(seconds), interval_source),
+            (_, Some(seconds)) => (Some(seconds), IntervalSource::Reference),
+            _ => (None, IntervalSource::Unknown),
+        }
     }
 }

@@ -6,3 +6,4 @@ pub mod scanner;
 pub mod snapshot;
 pub mod state;
 pub mod tally;
+pub mod task;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kt_model::{FundingStage, IntervalSource, Nanos};
+use kt_model::{FundingStage, Nanos};
 use serde::Serialize;
 
 use super::contract::ContractKind;
@@ -115,15 +115,17 @@ pub fn funding(of: &InstrumentNow, now: Nanos, limits: &AgeLimits) -> Option<Fun
     let age = age_ms(now, held.recv);
     let venue_now = Nanos(held.event.0.saturating_add(now.0.saturating_sub(held.recv.0)));
     let settles_in_ms = held.settles_at.map(|at| at.0.saturating_sub(venue_now.0) / 1_000_000);
-    let refused = refusal(of, &held, age, settles_in_ms, limits);
-    let per_day = held.interval.filter(|seconds| *seconds > 0).map(|seconds| 86_400.0 / f64::from(seconds));
+    let (interval, interval_source) = of.funding_interval();
+    let interval = interval.filter(|seconds| *seconds > 0);
+    let refused = refusal(of, &held, interval, age, settles_in_ms, limits);
+    let per_day = interval.map(|seconds| 86_400.0 / f64::from(seconds));
     let rate = held.rate.to_f64();
     Some(FundingView {
         rate,
         rate_text: held.rate.to_string(),
         stage: held.stage.as_str(),
-        interval_seconds: held.interval,
-        interval_source: if held.interval.is_some() { held.interval_source } else { IntervalSource::Unknown }.as_str(),
+        interval_seconds: interval,
+        interval_source: interval_source.as_str(),
         apr: per_day.filter(|_| refused.is_none()).map(|per_day| rate * per_day * 365.0),
         refused,
         settles_in_ms,
@@ -134,6 +136,7 @@ pub fn funding(of: &InstrumentNow, now: Nanos, limits: &AgeLimits) -> Option<Fun
 fn refusal(
     of: &InstrumentNow,
     held: &FundingNow,
+    interval: Option<u32>,
     age: i64,
     settles_in_ms: Option<i64>,
     limits: &AgeLimits,
@@ -142,7 +145,7 @@ fn refusal(
     const GRACE_MS: i64 = 60_000;
     if of.trading == Some(false) {
         Some("not trading")
-    } else if held.interval.is_none_or(|seconds| seconds == 0) {
+    } else if interval.is_none() {
         Some("interval unknown")
     } else if u128::from(age.unsigned_abs()) > limits.funding.as_millis() {
         Some("rate stale")

@@ -20,7 +20,7 @@ pub struct Snapshot {
     /// All instruments.
     pub instruments: Vec<Arc<InstrumentNow>>,
     /// Finished seconds up to this moment, oldest first; shared between the snapshots of a second.
-    pub history: Arc<Vec<Second>>,
+    pub history: Arc<Vec<Arc<Second>>>,
     /// Ages up to which numbers are used.
     pub limits: AgeLimits,
     venues: Vec<VenueTally>,
@@ -38,10 +38,8 @@ pub struct Snapshot {
 pub struct Totals {
     /// Events received.
     pub events: u64,
-    /// Positions that the hot path skipped.
+    /// Rows that the hot path did not bring here.
     pub missed: u64,
-    /// Messages dropped because this subscriber was too slow.
-    pub dropped: u64,
     /// Messages that are no row of their kind.
     pub undecodable: u64,
     /// Gap rows received.
@@ -77,7 +75,7 @@ struct Common<'a> {
     version: u64,
     stale_after_ms: u64,
     kinds: Vec<&'static str>,
-    second: Option<&'a Second>,
+    second: Option<&'a Arc<Second>>,
     venues: Vec<VenueView<'a>>,
     totals: &'a Totals,
     suspects: &'a [NoticeView],
@@ -135,10 +133,9 @@ impl Snapshot {
         state: &HotState,
         version: u64,
         now: Nanos,
-        history: Arc<Vec<Second>>,
+        history: Arc<Vec<Arc<Second>>>,
         limits: AgeLimits,
         stale_after_ms: u64,
-        dropped: u64,
     ) -> Self {
         let notices = |from: &std::collections::BTreeMap<(String, String), Notice>| {
             let view = |((venue, cause), notice): (&(String, String), &Notice)| NoticeView {
@@ -163,7 +160,6 @@ impl Snapshot {
             totals: Totals {
                 events: state.tally.events(),
                 missed: state.tally.missed(),
-                dropped,
                 undecodable: state.undecodable,
                 gaps: state.gaps,
                 instruments: state.market.instruments().len(),
@@ -175,11 +171,6 @@ impl Snapshot {
             common: OnceLock::new(),
             scanner: OnceLock::new(),
         }
-    }
-
-    /// Names of the venues, in the order of [`Second::by_venue`].
-    pub fn venue_names(&self) -> impl Iterator<Item = &str> {
-        self.venues.iter().map(|venue| venue.venue.as_ref())
     }
 
     /// The scanner's table, computed once.

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use kt_model::schema::Kind;
 use kt_model::{
-    DecodeError, Funding, Header, Instrument, InstrumentStatus, Mark, Nanos, Quarantine, Quote, Reader, Row, State,
-    Status, Trade,
+    DecodeError, Funding, Header, Instrument, Mark, Nanos, Quarantine, Quote, Reader, Row, State, Status, Trade,
 };
 use serde::Serialize;
 
@@ -45,6 +44,29 @@ pub struct HotState {
     pub disconnects: BTreeMap<String, Notice>,
     /// Messages that are no row of their kind.
     pub undecodable: u64,
+    /// The first trade or quote since it was last taken away: a row to look for in the warehouse.
+    pub sample: Option<Sample>,
+}
+
+/// A row by which the way to the warehouse is timed.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// Its table.
+    pub kind: Kind,
+    /// Its venue, instrument and key time: where it lies in the table.
+    pub venue: String,
+    /// See `venue`.
+    pub instrument: String,
+    /// See `venue`.
+    pub event: Nanos,
+    /// Its writer, epoch and counter: which row it is.
+    pub writer: String,
+    /// See `writer`.
+    pub epoch: u32,
+    /// See `writer`.
+    pub counter: u64,
+    /// When it was received.
+    pub recv: Nanos,
 }
 
 impl HotState {
@@ -55,19 +77,10 @@ impl HotState {
     /// # Errors
     /// [`DecodeError`] when the bytes are not such a row; it is counted in `undecodable`.
     pub fn apply(&mut self, kind: Kind, row: &[u8], now: Nanos) -> Result<(), DecodeError> {
-        self.decode(kind, row, Some(now)).inspect_err(|_| self.undecodable += 1)
+        self.decode(kind, row, now).inspect_err(|_| self.undecodable += 1)
     }
 
-    /// Takes a row from the warehouse, to know the latest values before the hot path repeats them.
-    /// It changes values only and counts nothing.
-    ///
-    /// # Errors
-    /// [`DecodeError`] when the bytes are not such a row.
-    pub fn remember(&mut self, kind: Kind, row: &[u8]) -> Result<(), DecodeError> {
-        self.decode(kind, row, None)
-    }
-
-    fn decode(&mut self, kind: Kind, row: &[u8], now: Option<Nanos>) -> Result<(), DecodeError> {
+    fn decode(&mut self, kind: Kind, row: &[u8], now: Nanos) -> Result<(), DecodeError> {
         let reader = &mut Reader::new(row);
         match kind {
             Kind::Quote => {
@@ -88,25 +101,19 @@ impl HotState {
             }
             Kind::Instrument => {
                 let row = Instrument::decode(reader)?;
-                let trading = match row.status {
-                    InstrumentStatus::Unknown => None,
-                    status => Some(status == InstrumentStatus::Trading),
-                };
-                self.with_entry(kind, &row.header, now, |entry| entry.trading = trading);
+                self.with_entry(kind, &row.header, now, |entry| {
+                    entry.take_definition(row.status, row.funding_interval_seconds);
+                });
             }
             Kind::Status => {
                 let row = Status::decode(reader)?;
                 self.with_entry(kind, &row.header, now, |_| {});
-                if now.is_some() {
-                    self.take_status(&row);
-                }
+                self.take_status(&row);
             }
             Kind::Quarantine => {
                 let row = Quarantine::decode(reader)?;
                 self.with_entry(kind, &row.header, now, |_| {});
-                if now.is_some() {
-                    notice(&mut self.quarantined, &row.header, row.reason.0, row.detail);
-                }
+                notice(&mut self.quarantined, &row.header, row.reason.0, row.detail);
             }
             Kind::Book | Kind::Candle | Kind::OpenInterest | Kind::Liquidation => {
                 let header = Header::decode(reader)?;
@@ -120,16 +127,30 @@ impl HotState {
         &mut self,
         kind: Kind,
         header: &Header<'_>,
-        now: Option<Nanos>,
+        now: Nanos,
         change: impl FnOnce(&mut super::market::InstrumentNow),
     ) {
-        if let Some(now) = now {
-            self.tally.count(kind, header, now);
-        }
+        self.tally.count(kind, header, now);
+        self.offer_sample(kind, header);
         let index = self.market.enter(header.venue.0, header.instrument.0);
         if let Some(entry) = index.and_then(|index| self.market.entry(index)) {
-            entry.events += u64::from(now.is_some());
+            entry.events += 1;
             change(entry);
+        }
+    }
+
+    fn offer_sample(&mut self, kind: Kind, header: &Header<'_>) {
+        if self.sample.is_none() && matches!(kind, Kind::Trade | Kind::Quote) {
+            self.sample = Some(Sample {
+                kind,
+                venue: header.venue.0.to_owned(),
+                instrument: header.instrument.0.to_owned(),
+                event: header.event_ts,
+                writer: header.writer.0.to_owned(),
+                epoch: header.epoch,
+                counter: header.counter,
+                recv: header.recv_ts,
+            });
         }
     }
 

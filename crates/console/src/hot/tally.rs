@@ -1,6 +1,7 @@
 //! Counting per second: rates by kind and venue, delay, positions missed.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use hdrhistogram::Histogram;
 use kt_model::schema::Kind;
@@ -38,7 +39,7 @@ pub struct Second {
 #[derive(Clone, Debug)]
 pub struct VenueTally {
     /// Venue and market segment.
-    pub venue: std::sync::Arc<str>,
+    pub venue: Arc<str>,
     /// When its last event was received.
     pub last_recv: Nanos,
     /// Events of the running second by kind.
@@ -61,8 +62,7 @@ pub struct Tally {
     venues: Vec<VenueTally>,
     by_venue: HashMap<Box<str>, usize>,
     delay: Histogram<u64>,
-    writers: HashMap<Box<str>, (u32, u64)>,
-    history: VecDeque<Second>,
+    history: VecDeque<Arc<Second>>,
     running: Second,
     missed: u64,
     events: u64,
@@ -75,7 +75,6 @@ impl Default for Tally {
             venues: Vec::new(),
             by_venue: HashMap::new(),
             delay,
-            writers: HashMap::new(),
             history: VecDeque::with_capacity(HISTORY_SECONDS),
             running: Second::default(),
             missed: 0,
@@ -91,7 +90,6 @@ impl Tally {
         self.running.by_kind[kind.index()] += 1;
         let delay_us = now.0.saturating_sub(header.recv_ts.0) / 1000;
         self.delay.saturating_record(u64::try_from(delay_us).unwrap_or(0).max(1));
-        self.position(header);
         let index = match self.by_venue.get(header.venue.0) {
             Some(index) => *index,
             None => self.enter(header.venue.0),
@@ -113,19 +111,9 @@ impl Tally {
         self.venues.len() - 1
     }
 
-    /// A hole in a writer's counter is an event that the hot path did not bring here.
-    fn position(&mut self, header: &Header<'_>) {
-        match self.writers.get_mut(header.writer.0) {
-            Some((epoch, last)) if *epoch == header.epoch => {
-                if header.counter > *last {
-                    self.missed += header.counter - *last - 1;
-                    *last = header.counter;
-                }
-            }
-            Some(held) if held.0 > header.epoch => {}
-            Some(held) => *held = (header.epoch, header.counter),
-            None => drop(self.writers.insert(header.writer.0.into(), (header.epoch, header.counter))),
-        }
+    /// Rows that the subscriber found missing before one that came.
+    pub fn miss(&mut self, rows: u64) {
+        self.missed += rows;
     }
 
     /// Forgets the connection that a row says has ended.
@@ -152,13 +140,13 @@ impl Tally {
         if self.history.len() == HISTORY_SECONDS {
             self.history.pop_front();
         }
-        self.history.push_back(second);
+        self.history.push_back(Arc::new(second));
         self.history.back().expect("a second was pushed just now")
     }
 
     /// Finished seconds, oldest first.
     #[must_use]
-    pub fn history(&self) -> &VecDeque<Second> {
+    pub fn history(&self) -> &VecDeque<Arc<Second>> {
         &self.history
     }
 
@@ -244,27 +232,20 @@ mod tests {
     }
 
     #[test]
-    fn holes_in_a_writers_counter_are_missed_events_and_a_new_epoch_is_not_a_hole() {
+    fn a_second_holds_its_events_and_their_delay_and_a_new_epoch_forgets_old_connections() {
         let mut tally = Tally::default();
-        for (writer, epoch, counter) in [
-            ("a", 10, 5),
-            ("a", 10, 6),
-            ("b", 3, 1),
-            ("a", 10, 9),
-            ("a", 10, 9),
-            ("a", 11, 1),
-            ("a", 10, 12),
-            ("a", 11, 2),
-        ] {
-            tally.count(Kind::Trade, &header(writer, epoch, counter, 1_000_000), Nanos(1_500_000));
+        for (writer, epoch) in [("a", 10), ("a", 10), ("b", 3), ("a", 11), ("a", 10)] {
+            tally.count(Kind::Trade, &header(writer, epoch, 1, 1_000_000), Nanos(1_500_000));
         }
-        assert_eq!(tally.missed(), 2);
-        assert_eq!(tally.venues()[0].connections.len(), 1);
+        let venue = &tally.venues()[0];
+        assert_eq!((venue.epoch, venue.connections.len(), venue.events), (11, 1, 4));
         let second = tally.end_second(Nanos(7_000_000_000), Some(4), None);
-        assert_eq!((second.at_ms, second.by_kind[Kind::Trade.index()]), (7_000, 8));
-        assert_eq!(second.by_venue, vec![7, 1]);
+        assert_eq!((second.at_ms, second.by_kind[Kind::Trade.index()]), (7_000, 5));
+        assert_eq!(second.by_venue, vec![4, 1]);
         assert!(second.lag_p50_us.is_some_and(|us| (490..=510).contains(&us)), "{second:?}");
         assert_eq!(tally.end_second(Nanos(8_000_000_000), None, None).lag_p50_us, None);
+        tally.close_connection(&header("a", 11, 1, 0));
+        assert!(tally.venues()[0].connections.is_empty());
     }
 
     #[test]

@@ -1,0 +1,60 @@
+//! The API under `/api/v1`: what the page asks for.
+
+mod live;
+mod market;
+mod operations;
+mod problem;
+mod query;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+use tokio::sync::{Semaphore, watch};
+
+use crate::config::ConsoleConfig;
+use crate::hot::snapshot::Snapshot;
+use crate::hot::task::BusState;
+use crate::metrics::Metrics;
+
+pub use problem::Problem;
+pub use query::Warehouse;
+
+/// What the handlers share.
+#[derive(Clone)]
+pub struct Shared {
+    /// Configuration.
+    pub config: Arc<ConsoleConfig>,
+    /// Newest snapshot of the hot path.
+    pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// Connection to the messaging server.
+    pub bus: watch::Receiver<BusState>,
+    /// Whether the warehouse answers.
+    pub warehouse_state: watch::Receiver<BusState>,
+    /// Questions to the warehouse.
+    pub warehouse: Warehouse,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Places for live streams.
+    pub places: Arc<Semaphore>,
+    /// When the console started, ms UTC.
+    pub started_ms: i64,
+}
+
+/// The API's routes.
+pub fn router(shared: Shared) -> Router {
+    Router::new()
+        .route("/candles", get(market::candles))
+        .route("/basis", get(market::basis))
+        .route("/instruments", get(market::instruments))
+        .route("/scanner", get(market::scanner))
+        .route("/history", get(operations::history))
+        .route("/feeds", get(operations::feeds))
+        .route("/gaps", get(operations::gaps))
+        .route("/quarantine", get(operations::quarantine))
+        .route("/platform", get(operations::platform))
+        .route("/live", get(live::live))
+        .fallback(|| async { Problem::not_found("there is no such question", "see docs/reference/console.md") })
+        .method_not_allowed_fallback(|| async { Problem::method("the API only answers GET") })
+        .with_state(shared)
+}
