@@ -5,6 +5,7 @@
 //! `chdb.h` of chdb-core 26.7.
 
 use std::ffi::{c_char, c_int, c_void};
+use std::mem::ManuallyDrop;
 use std::path::Path;
 
 use libloading::Library;
@@ -49,18 +50,19 @@ macro_rules! functions {
         /// The functions of the library that the warehouse calls.
         pub(super) struct Api {
             $(pub(super) $name: $kind,)*
-            // The library stays mapped for as long as its functions can be called.
-            _library: Library,
+            // Never unmapped: threads of the engine and destructors registered for exit run its
+            // code to the very end of the process.
+            _library: ManuallyDrop<Library>,
         }
 
         impl Api {
             fn resolve(library: Library) -> Result<Self, libloading::Error> {
                 // SAFETY: the names and types are those of chdb.h 26.7, and the version is
                 // checked before any other function is called. The pointers are copied out of
-                // the symbols and live no longer than `_library`, which sits in the same struct.
+                // the symbols, and the library is never unmapped.
                 unsafe {
                     $(let $name = *library.get::<$kind>(concat!(stringify!($name), "\0").as_bytes())?;)*
-                    Ok(Self { $($name,)* _library: library })
+                    Ok(Self { $($name,)* _library: ManuallyDrop::new(library) })
                 }
             }
         }
