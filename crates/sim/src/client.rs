@@ -89,10 +89,7 @@ impl Client {
 
     /// Queues a text frame which the simulator made itself.
     pub fn answer(&self, text: &str) -> bool {
-        self.send(Chunk {
-            bytes: frame(Opcode::Text, text.as_bytes()).into(),
-            content: Content::Answer,
-        })
+        self.send(Chunk { bytes: frame(Opcode::Text, text.as_bytes()).into(), content: Content::Answer })
     }
 
     /// Whether more waits for the client than it may.
@@ -182,10 +179,8 @@ async fn read(reader: impl AsyncRead + Unpin, client: Client, commands: mpsc::Se
     let stream = tokio::io::join(reader, tokio::io::sink());
     let mut messages = WebSocketStream::from_raw_socket(stream, Role::Server, None).await;
     while let Some(message) = messages.next().await {
-        let control = |opcode, payload: &[u8]| Chunk {
-            bytes: frame(opcode, payload).into(),
-            content: Content::Control,
-        };
+        let control =
+            |opcode, payload: &[u8]| Chunk { bytes: frame(opcode, payload).into(), content: Content::Control };
         match message {
             Ok(Message::Text(text)) => {
                 let text = text.as_str().to_owned();

@@ -26,16 +26,9 @@ pub(crate) enum Command {
     /// A client has gone.
     Detach { client: u64 },
     /// A REST request.
-    Get {
-        venue: Arc<str>,
-        target: Target,
-        reply: oneshot::Sender<Answer>,
-    },
+    Get { venue: Arc<str>, target: Target, reply: oneshot::Sender<Answer> },
     /// A fault to inject.
-    Fault {
-        request: FaultRequest,
-        reply: oneshot::Sender<Result<FaultAnswer, String>>,
-    },
+    Fault { request: FaultRequest, reply: oneshot::Sender<Result<FaultAnswer, String>> },
 }
 
 /// What came of a fault request.
@@ -55,18 +48,12 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub fn ok(body: impl Into<Bytes>) -> Self {
-        Self {
-            status: StatusCode::OK,
-            body: body.into(),
-        }
+        Self { status: StatusCode::OK, body: body.into() }
     }
 
     /// A refusal in the exchanges' common shape `{"code":…,"msg":…}`.
     pub fn refuse(status: StatusCode, code: i64, message: &str) -> Self {
         let body = serde_json::json!({"code": code, "msg": message}).to_string();
-        Self {
-            status,
-            body: body.into(),
-        }
+        Self { status, body: body.into() }
     }
 }

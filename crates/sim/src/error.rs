@@ -33,7 +33,9 @@ pub enum SimError {
         reason: String,
     },
     /// The recordings do not fit into the memory the configuration allows.
-    #[error("the recordings need more than {limit} bytes in memory (reached in {path}); replay fewer files or raise the limit")]
+    #[error(
+        "the recordings need more than {limit} bytes in memory (reached in {path}); replay fewer files or raise the limit"
+    )]
     Memory {
         /// The file at which the limit was passed.
         path: PathBuf,

@@ -49,9 +49,7 @@ impl Target {
 
     /// The instrument the request names, in any of the venues' spellings.
     pub fn symbol(&self) -> Option<&str> {
-        ["symbol", "currency_pair", "contract", "instId", "pair"]
-            .into_iter()
-            .find_map(|name| self.get(name))
+        ["symbol", "currency_pair", "contract", "instId", "pair"].into_iter().find_map(|name| self.get(name))
     }
 }
 

@@ -143,7 +143,8 @@ async fn add_recordings(
     let settings = replay.clone();
     let reading = move || recorded::load(&settings.files, settings.recorded_clock, settings.memory_limit);
     let recordings = tokio::task::spawn_blocking(reading).await;
-    let recordings = recordings.map_err(|error| SimError::Config(format!("reading the recordings was cut off: {error}")))??;
+    let recordings =
+        recordings.map_err(|error| SimError::Config(format!("reading the recordings was cut off: {error}")))??;
     for recording in recordings {
         let connections = recording.connections.iter().map(|connection| connection.id.clone()).collect();
         let frames = recording.frames.len() as u64;
@@ -182,7 +183,9 @@ async fn status(State(shared): Shares) -> Response<Body> {
 }
 
 async fn faults(State(shared): Shares, body: String) -> Response<Body> {
-    let refuse = |text: String| (StatusCode::BAD_REQUEST, axum::Json(json!({"accepted": false, "reason": text}))).into_response();
+    let refuse = |text: String| {
+        (StatusCode::BAD_REQUEST, axum::Json(json!({"accepted": false, "reason": text}))).into_response()
+    };
     let request: FaultRequest = match serde_json::from_str(&body) {
         Ok(request) => request,
         Err(error) => return refuse(format!("the body is no fault request: {error}")),
@@ -197,7 +200,13 @@ async fn faults(State(shared): Shares, body: String) -> Response<Body> {
     }
     match answer.await {
         Ok(Ok(done)) => {
-            tracing::warn!(venue = name, fault = name_of_fault, applied = done.applied, pending = done.pending, "fault on demand");
+            tracing::warn!(
+                venue = name,
+                fault = name_of_fault,
+                applied = done.applied,
+                pending = done.pending,
+                "fault on demand"
+            );
             let body = json!({"accepted": true, "venue": name, "fault": name_of_fault, "applied": done.applied, "pending": done.pending});
             axum::Json(body).into_response()
         }

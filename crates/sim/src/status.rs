@@ -34,7 +34,13 @@ pub(crate) struct VenueStatus {
 }
 
 impl VenueStatus {
-    pub fn new(venue: Arc<str>, mode: &'static str, metrics: VenueMetrics, connections: Vec<String>, total: u64) -> Self {
+    pub fn new(
+        venue: Arc<str>,
+        mode: &'static str,
+        metrics: VenueMetrics,
+        connections: Vec<String>,
+        total: u64,
+    ) -> Self {
         Self {
             venue,
             mode,
@@ -101,11 +107,8 @@ impl VenueStatus {
 
     pub fn json(&self) -> Value {
         let count = |counter: &AtomicU64| counter.load(Ordering::Acquire);
-        let connections: serde_json::Map<String, Value> = self
-            .connections
-            .iter()
-            .map(|(id, frames)| (id.clone(), count(frames).into()))
-            .collect();
+        let connections: serde_json::Map<String, Value> =
+            self.connections.iter().map(|(id, frames)| (id.clone(), count(frames).into())).collect();
         json!({
             "mode": self.mode,
             "started": self.started.load(Ordering::Acquire),

@@ -68,7 +68,9 @@ pub(crate) fn is_upgrade(headers: &HeaderMap) -> bool {
 
 /// The answer that turns the connection into a WebSocket, and the pending connection.
 /// An `Err` holds the answer to a handshake that cannot be accepted.
-pub(crate) fn accept(mut request: Request<Body>) -> Result<(Response<Body>, hyper::upgrade::OnUpgrade), Response<Body>> {
+pub(crate) fn accept(
+    mut request: Request<Body>,
+) -> Result<(Response<Body>, hyper::upgrade::OnUpgrade), Response<Body>> {
     let refuse = |text: &'static str| {
         let mut response = Response::new(Body::from(text));
         *response.status_mut() = StatusCode::BAD_REQUEST;

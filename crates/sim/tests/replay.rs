@@ -22,7 +22,10 @@ async fn expect(client: &mut Client, recorded: &[&Recorded], clocks: bool) {
     for (number, frame) in recorded.iter().enumerate() {
         if let Some(time) = frame.time.filter(|_| clocks) {
             let clock = client.next().await;
-            assert!(matches!(&clock, Some(Message::Pong(bytes)) if bytes[..] == time.to_be_bytes()), "clock of frame {number}: {clock:?}");
+            assert!(
+                matches!(&clock, Some(Message::Pong(bytes)) if bytes[..] == time.to_be_bytes()),
+                "clock of frame {number}: {clock:?}"
+            );
         }
         match client.next().await {
             Some(Message::Text(text)) if !frame.binary => assert_eq!(text.as_bytes(), frame.payload, "frame {number}"),
@@ -80,7 +83,14 @@ async fn every_frame_of_every_venue_arrives_unchanged() {
 async fn connections_can_be_taken_apart_by_path_and_by_id() {
     for (name, takes) in [
         ("bybit/20260809", [("/bybit/v5/public/linear", "ws.2"), ("/bybit/v5/public/spot", "ws.3")].as_slice()),
-        ("okx/20210722", &[("/okx/ws/v5/public?kt_connection=ws.1", "ws.1"), ("/okx/ws/v5/public?kt_connection=ws.2", "ws.2"), ("/okx/ws/v5/public?kt_connection=ws.3", "ws.3")]),
+        (
+            "okx/20210722",
+            &[
+                ("/okx/ws/v5/public?kt_connection=ws.1", "ws.1"),
+                ("/okx/ws/v5/public?kt_connection=ws.2", "ws.2"),
+                ("/okx/ws/v5/public?kt_connection=ws.3", "ws.3"),
+            ],
+        ),
     ] {
         let Some(file) = recording(name) else { continue };
         let recorded = frames(&file);
@@ -109,7 +119,8 @@ async fn connections_can_be_taken_apart_by_path_and_by_id() {
 async fn snapshots_meet_the_stream() {
     let Some(file) = recording("binance_usdm/20240808_btcusdt") else { return };
     let depth = "/binance_usdm/fapi/v1/depth?symbol=BTCUSDT&limit=1000";
-    let replay = ReplayConfig { wait_for_snapshots: Some(Duration::from_secs(20)), ..at_full_speed(vec![file.clone()]) };
+    let replay =
+        ReplayConfig { wait_for_snapshots: Some(Duration::from_secs(20)), ..at_full_speed(vec![file.clone()]) };
     let sim = Running::start(config(replay)).await;
     let early = tokio::spawn({
         let url = format!("http://{}{depth}", sim.base);

@@ -53,14 +53,6 @@ impl Batch {
         });
     }
 
-    /// Appends an earlier frame's event once more, under another stream's name.
-    pub fn repeat(&mut self, frame: usize, stream: u32, opening: &[u8]) {
-        let frame = self.frames[frame];
-        self.push(stream, opening, |buffer| {
-            buffer.extend_from_within(frame.payload as usize..frame.payload_end as usize);
-        });
-    }
-
     /// The event alone, as the raw streams carry it.
     pub fn payload(&self, frame: &MarketFrame) -> &[u8] {
         &self.buffer[frame.payload as usize..frame.payload_end as usize]

@@ -87,16 +87,39 @@ impl Scale {
     /// Appends `["price","quantity"],…`.
     pub fn levels(&self, buffer: &mut Vec<u8>, levels: impl Iterator<Item = Level>) {
         for (index, level) in levels.enumerate() {
-            put!(buffer, if index == 0 { "[\"" } else { ",[\"" }, self.price(level.price), "\",\"", self.quantity(level.lots), "\"]");
+            put!(
+                buffer,
+                if index == 0 { "[\"" } else { ",[\"" },
+                self.price(level.price),
+                "\",\"",
+                self.quantity(level.lots),
+                "\"]"
+            );
         }
     }
 }
 
 /// Appends a candle's `k` object and the event around it.
-pub(crate) fn kline(buffer: &mut Vec<u8>, symbol: &str, scale: &Scale, candle: &Candle, now: i64, closed: bool, turnover_decimals: u8) {
+pub(crate) fn kline(
+    buffer: &mut Vec<u8>,
+    symbol: &str,
+    scale: &Scale,
+    candle: &Candle,
+    now: i64,
+    closed: bool,
+    turnover_decimals: u8,
+) {
     let turnover = |value| Decimal(Candle::turnover_units(value, scale, turnover_decimals), turnover_decimals);
     put!(buffer, "{\"e\":\"kline\",\"E\":", now, ",\"s\":\"", symbol, "\",\"k\":{\"t\":", candle.begin);
-    put!(buffer, ",\"T\":", candle.begin + MINUTE - 1, ",\"s\":\"", symbol, "\",\"i\":\"1m\",\"f\":", candle.first_trade);
+    put!(
+        buffer,
+        ",\"T\":",
+        candle.begin + MINUTE - 1,
+        ",\"s\":\"",
+        symbol,
+        "\",\"i\":\"1m\",\"f\":",
+        candle.first_trade
+    );
     put!(buffer, ",\"L\":", candle.first_trade + candle.trades - 1, ",\"o\":\"", scale.price(candle.open));
     put!(buffer, "\",\"c\":\"", scale.price(candle.close), "\",\"h\":\"", scale.price(candle.high));
     put!(buffer, "\",\"l\":\"", scale.price(candle.low), "\",\"v\":\"", scale.quantity(candle.volume));

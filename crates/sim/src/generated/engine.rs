@@ -49,7 +49,10 @@ impl Engine {
             return Err(SimError::Config(format!("{} instruments: there can be 1 to 200", config.instruments)));
         }
         if config.tick.is_zero() || config.tick > Duration::from_millis(100) {
-            return Err(SimError::Config(format!("a tick of {:?}: it must be above 0 and at most 100 ms", config.tick)));
+            return Err(SimError::Config(format!(
+                "a tick of {:?}: it must be above 0 and at most 100 ms",
+                config.tick
+            )));
         }
         let market = Market::new(&config);
         let statuses = Side::BOTH.map(|side| {
@@ -73,7 +76,7 @@ impl Engine {
     /// Steps and serves until the commands end.
     pub async fn run(mut self, mut commands: Commands) {
         loop {
-            let due = self.due();
+            let due = self.due(Instant::now());
             tokio::select! {
                 biased;
                 command = commands.recv() => match command {
@@ -97,11 +100,10 @@ impl Engine {
     }
 
     /// When the next step is due; `None`: when a command changes something.
-    fn due(&mut self) -> Option<Instant> {
+    fn due(&mut self, now: Instant) -> Option<Instant> {
         if self.ended() || self.waits() {
             return None;
         }
-        let now = Instant::now();
         if let Some(until) = self.paused_until.filter(|until| *until > now) {
             return Some(until);
         }
@@ -127,7 +129,7 @@ impl Engine {
     fn catch_up(&mut self) {
         for _ in 0..STEPS_AT_ONCE {
             let now = Instant::now();
-            let Some(moment) = self.due().filter(|moment| *moment <= now) else { return };
+            let Some(moment) = self.due(now).filter(|moment| *moment <= now) else { return };
             if self.config.pace.factor().is_some() && now - moment > TOO_LATE {
                 tracing::warn!(behind = ?(now - moment), "the generated market is too slow for its rate and skips time");
                 self.statuses.iter().for_each(|status| _ = status.metrics.late_ticks.inc());
@@ -285,7 +287,9 @@ impl Engine {
             Asked::Unsubscribe(names, id) => {
                 for name in &names {
                     let number = self.market.streams.find(subscriber.side, name);
-                    if let Some(number) = number.filter(|number| std::mem::take(&mut subscriber.takes[*number as usize])) {
+                    if let Some(number) =
+                        number.filter(|number| std::mem::take(&mut subscriber.takes[*number as usize]))
+                    {
                         subscriber.streams.retain(|known| *known != number);
                         self.market.unwant(number);
                     }
@@ -311,7 +315,9 @@ impl Engine {
         if let Some(pending) = self.gates[side as usize].add(request) {
             return FaultAnswer { applied: 0, pending };
         }
-        let clients = || self.subscribers.iter().filter(|subscriber| subscriber.side == side).map(|subscriber| &subscriber.client);
+        let clients = || {
+            self.subscribers.iter().filter(|subscriber| subscriber.side == side).map(|subscriber| &subscriber.client)
+        };
         let applied = match &request.fault {
             // One market, one clock: a pause is for both venues.
             Fault::Pause { ms } => {
@@ -336,7 +342,9 @@ impl Engine {
 fn describe(market: &Market, side: Side, config: &GeneratedConfig) -> Value {
     let symbols: Vec<&str> = market.instruments.iter().map(|instrument| instrument.symbol.as_str()).collect();
     let streams = market.streams.all.iter().filter(|stream| stream.side == side);
-    let channel = |name: &str| name.split_once('@').filter(|(symbol, _)| !symbol.starts_with('!')).map(|(_, channel)| channel.to_owned());
+    let channel = |name: &str| {
+        name.split_once('@').filter(|(symbol, _)| !symbol.starts_with('!')).map(|(_, channel)| channel.to_owned())
+    };
     let channels: std::collections::BTreeSet<String> = streams.filter_map(|stream| channel(&stream.name)).collect();
     json!({
         "mode": "generated",

@@ -87,7 +87,15 @@ fn scale(price: f64, (price_decimals, tick): (u8, i64), (quantity_decimals, lot)
     Scale { price_decimals, quantity_decimals, tick, lot, typical_lots }
 }
 
-fn build(base: String, price: f64, beta: f64, volatility: f64, basis: f64, funding_hours: u8, scales: [Scale; 2]) -> Instrument {
+fn build(
+    base: String,
+    price: f64,
+    beta: f64,
+    volatility: f64,
+    basis: f64,
+    funding_hours: u8,
+    scales: [Scale; 2],
+) -> Instrument {
     let symbol = format!("{base}USDT");
     let lower = symbol.to_ascii_lowercase();
     Instrument { base, symbol, lower, price, beta, volatility, basis: basis * 1e-4, funding_hours, scales }

@@ -4,7 +4,7 @@ use super::act::{Fill, Traders};
 use super::batch::Batch;
 use super::book::{Book, BookSide, Change, Level, Top};
 use super::candle::{Candle, MINUTE};
-use super::encode::{kline, put, Put};
+use super::encode::{Put, kline, put};
 use super::instrument::Scale;
 use super::streams::{Slot, Streams, Wide};
 use super::{Side, encode};
@@ -53,7 +53,15 @@ impl DepthStream {
 }
 
 impl Listing {
-    pub fn new(place: Place, symbol: String, scale: Scale, book: Book, traders: Traders, depths: Vec<DepthStream>, first_trade: u64) -> Self {
+    pub fn new(
+        place: Place,
+        symbol: String,
+        scale: Scale,
+        book: Book,
+        traders: Traders,
+        depths: Vec<DepthStream>,
+        first_trade: u64,
+    ) -> Self {
         Self {
             place,
             symbol,
@@ -103,7 +111,15 @@ impl Listing {
                 if self.place.side == Side::Perpetual {
                     put!(buffer, ",\"T\":", now);
                 }
-                put!(buffer, ",\"s\":\"", self.symbol.as_str(), "\",\"t\":", id, ",\"p\":\"", self.scale.price(fill.price));
+                put!(
+                    buffer,
+                    ",\"s\":\"",
+                    self.symbol.as_str(),
+                    "\",\"t\":",
+                    id,
+                    ",\"p\":\"",
+                    self.scale.price(fill.price)
+                );
                 put!(buffer, "\",\"q\":\"", self.scale.quantity(fill.lots), "\"");
                 match self.place.side {
                     Side::Spot => put!(buffer, ",\"T\":", now, ",\"m\":", fill.buyer_is_maker, ",\"M\":true}"),
@@ -128,8 +144,24 @@ impl Listing {
                         Side::Spot => put!(buffer, ",\"s\":\"", self.symbol.as_str(), "\",\"a\":", id),
                         Side::Perpetual => put!(buffer, ",\"a\":", id, ",\"s\":\"", self.symbol.as_str(), "\""),
                     }
-                    put!(buffer, ",\"p\":\"", self.scale.price(group[0].price), "\",\"q\":\"", self.scale.quantity(lots));
-                    put!(buffer, "\",\"f\":", first, ",\"l\":", last, ",\"T\":", now, ",\"m\":", group[0].buyer_is_maker);
+                    put!(
+                        buffer,
+                        ",\"p\":\"",
+                        self.scale.price(group[0].price),
+                        "\",\"q\":\"",
+                        self.scale.quantity(lots)
+                    );
+                    put!(
+                        buffer,
+                        "\",\"f\":",
+                        first,
+                        ",\"l\":",
+                        last,
+                        ",\"T\":",
+                        now,
+                        ",\"m\":",
+                        group[0].buyer_is_maker
+                    );
                     put!(buffer, if self.place.side == Side::Spot { ",\"M\":true}" } else { "}" });
                 });
             }
@@ -149,7 +181,13 @@ impl Listing {
         let write = |buffer: &mut Vec<u8>| {
             put!(buffer, if futures { "{\"e\":\"bookTicker\",\"u\":" } else { "{\"u\":" }, self.book.update);
             put!(buffer, ",\"s\":\"", self.symbol.as_str(), "\",\"b\":\"", self.scale.price(top.bid.price));
-            put!(buffer, "\",\"B\":\"", self.scale.quantity(top.bid.lots), "\",\"a\":\"", self.scale.price(top.ask.price));
+            put!(
+                buffer,
+                "\",\"B\":\"",
+                self.scale.quantity(top.bid.lots),
+                "\",\"a\":\"",
+                self.scale.price(top.ask.price)
+            );
             put!(buffer, "\",\"A\":\"", self.scale.quantity(top.ask.lots), "\"");
             if futures {
                 put!(buffer, ",\"T\":", now, ",\"E\":", now);
@@ -177,7 +215,8 @@ impl Listing {
                 depth.changes.extend_from_slice(&changes);
             }
             // Instruments take turns, so that their frames do not all come at once.
-            let due = (step + self.place.instrument as u64 * 7 + self.place.side as u64 * 3).is_multiple_of(depth.every);
+            let due =
+                (step + self.place.instrument as u64 * 7 + self.place.side as u64 * 3).is_multiple_of(depth.every);
             if !due || depth.changes.is_empty() {
                 continue;
             }

@@ -20,7 +20,7 @@ const LONGEST_FUTURES_STEP: u64 = 13;
 /// Share of all acts that happen on the perpetual.
 const PERPETUAL_SHARE: f64 = 0.6;
 /// An act that shows nowhere still costs this share of a frame, so that every step ends.
-const LEAST_COST: f64 = 0.02;
+const LEAST_COST: f64 = 0.002;
 /// One in so many acts on a perpetual that trade is a liquidation.
 const LIQUIDATIONS: u32 = 400;
 
@@ -56,7 +56,9 @@ struct Rhythm {
 
 impl Rhythm {
     fn new(config: &GeneratedConfig) -> Self {
-        let steps = |millis: u128| u64::try_from((millis * 1_000_000).div_ceil(config.tick.as_nanos().max(1))).unwrap_or(1).max(1);
+        let steps = |millis: u128| {
+            u64::try_from((millis * 1_000_000).div_ceil(config.tick.as_nanos().max(1))).unwrap_or(1).max(1)
+        };
         Self {
             frames_per_step: f64::from(config.frames_per_second()) * config.tick.as_secs_f64(),
             walk: steps(10),
@@ -72,7 +74,9 @@ impl Market {
     pub fn new(config: &GeneratedConfig) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(config.seed);
         let instruments = instruments(config.instruments, &mut random);
-        let steps = |millis: u128| u64::try_from((millis * 1_000_000).div_ceil(config.tick.as_nanos().max(1))).unwrap_or(1).max(1);
+        let steps = |millis: u128| {
+            u64::try_from((millis * 1_000_000).div_ceil(config.tick.as_nanos().max(1))).unwrap_or(1).max(1)
+        };
         let mut listings = Vec::with_capacity(2 * instruments.len());
         for side in Side::BOTH {
             for index in 0..instruments.len() {
@@ -81,8 +85,14 @@ impl Market {
         }
         let mut total = 0.0;
         let weights = (0..instruments.len()).map(|index| 1.0 / (1.0 + 0.35 * index as f64));
-        let shares = weights.map(|weight| { total += weight; total }).collect();
-        let funding = |instrument: &Instrument| Funding::new(instrument.funding_hours, instrument.price, instrument.basis);
+        let shares = weights
+            .map(|weight| {
+                total += weight;
+                total
+            })
+            .collect();
+        let funding =
+            |instrument: &Instrument| Funding::new(instrument.funding_hours, instrument.price, instrument.basis);
         Self {
             fundamentals: Fundamentals::new(&instruments),
             fundings: instruments.iter().map(funding).collect(),
@@ -119,7 +129,9 @@ impl Market {
         let streams = &self.streams;
         for listing in &mut self.listings {
             let Place { side, instrument } = listing.place;
-            for depth in listing.depths.iter_mut().filter(|depth| streams.number(side, instrument, depth.slot) == number) {
+            for depth in
+                listing.depths.iter_mut().filter(|depth| streams.number(side, instrument, depth.slot) == number)
+            {
                 depth.restart(listing.book.update);
             }
         }
@@ -197,9 +209,29 @@ impl Market {
         let average = i64::try_from(turnover / i128::from(lots)).unwrap_or(fills[0].price);
         let side = if fills[0].buyer_is_maker { "SELL" } else { "BUY" };
         let write = |buffer: &mut Vec<u8>| {
-            put!(buffer, "{\"e\":\"forceOrder\",\"E\":", now, ",\"o\":{\"s\":\"", listing.symbol.as_str(), "\",\"S\":\"", side);
-            put!(buffer, "\",\"o\":\"LIMIT\",\"f\":\"IOC\",\"q\":\"", scale.quantity(lots), "\",\"p\":\"", scale.price(fills[fills.len() - 1].price));
-            put!(buffer, "\",\"ap\":\"", scale.price(average), "\",\"X\":\"FILLED\",\"l\":\"", scale.quantity(fills[fills.len() - 1].lots));
+            put!(
+                buffer,
+                "{\"e\":\"forceOrder\",\"E\":",
+                now,
+                ",\"o\":{\"s\":\"",
+                listing.symbol.as_str(),
+                "\",\"S\":\"",
+                side
+            );
+            put!(
+                buffer,
+                "\",\"o\":\"LIMIT\",\"f\":\"IOC\",\"q\":\"",
+                scale.quantity(lots),
+                "\",\"p\":\"",
+                scale.price(fills[fills.len() - 1].price)
+            );
+            put!(
+                buffer,
+                "\",\"ap\":\"",
+                scale.price(average),
+                "\",\"X\":\"FILLED\",\"l\":\"",
+                scale.quantity(fills[fills.len() - 1].lots)
+            );
             put!(buffer, "\",\"z\":\"", scale.quantity(lots), "\",\"T\":", now, "}}");
         };
         let own = self.streams.number(Side::Perpetual, instrument, Slot::ForceOrder);
@@ -219,7 +251,9 @@ impl Market {
         let third = (self.step / self.rhythm.second).is_multiple_of(3);
         let speeds = [(Slot::Mark1s, Wide::Mark1s, true), (Slot::Mark, Wide::Mark, third)];
         for (slot, wide, _) in speeds.into_iter().filter(|(_, _, due)| *due) {
-            for (instrument, funding) in self.instruments.iter().zip(&self.fundings).enumerate().map(|(index, pair)| ((index, pair.0), pair.1)) {
+            for (instrument, funding) in
+                self.instruments.iter().zip(&self.fundings).enumerate().map(|(index, pair)| ((index, pair.0), pair.1))
+            {
                 let number = self.streams.number(Side::Perpetual, instrument.0, slot);
                 if self.streams.is_wanted(number) {
                     let write = |buffer: &mut Vec<u8>| mark(buffer, &instrument.1.symbol, funding, now);
@@ -246,7 +280,15 @@ impl Market {
 }
 
 fn mark(buffer: &mut Vec<u8>, symbol: &str, funding: &Funding, now: i64) {
-    put!(buffer, "{\"e\":\"markPriceUpdate\",\"E\":", now, ",\"s\":\"", symbol, "\",\"p\":\"", Decimal(funding.mark, 8));
+    put!(
+        buffer,
+        "{\"e\":\"markPriceUpdate\",\"E\":",
+        now,
+        ",\"s\":\"",
+        symbol,
+        "\",\"p\":\"",
+        Decimal(funding.mark, 8)
+    );
     put!(buffer, "\",\"P\":\"", Decimal(funding.index, 8), "\",\"i\":\"", Decimal(funding.index, 8));
     put!(buffer, "\",\"r\":\"", Decimal(funding.rate, 8), "\",\"T\":", funding.next_settlement(now), "}");
 }

@@ -25,7 +25,9 @@ pub(super) fn answer(market: &Market, side: Side, target: &Target, now: i64) -> 
         (Some("exchangeInfo"), Side::Perpetual) => Answer::ok(futures_info(market, now).to_string()),
         (Some("fundingInfo"), Side::Perpetual) => Answer::ok(funding_info(market).to_string()),
         (Some("premiumIndex"), Side::Perpetual) => premium_index(market, target, now),
-        _ => Answer::refuse(StatusCode::NOT_FOUND, -1, &format!("{} is not simulated at {}", target.path, side.venue())),
+        _ => {
+            Answer::refuse(StatusCode::NOT_FOUND, -1, &format!("{} is not simulated at {}", target.path, side.venue()))
+        }
     }
 }
 
@@ -38,7 +40,9 @@ fn depth(market: &Market, side: Side, target: &Target, now: i64) -> Answer {
     let limit = match target.get("limit").map(str::parse::<usize>) {
         None => default,
         Some(Ok(limit)) if limit > 0 => limit.min(5000),
-        Some(_) => return Answer::refuse(StatusCode::BAD_REQUEST, -1130, "Data sent for parameter 'limit' is not valid."),
+        Some(_) => {
+            return Answer::refuse(StatusCode::BAD_REQUEST, -1130, "Data sent for parameter 'limit' is not valid.");
+        }
     };
     match target.get("symbol").and_then(|symbol| market.listing(side, symbol)) {
         Some(listing) => Answer::ok(listing.snapshot(limit, now)),

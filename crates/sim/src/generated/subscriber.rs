@@ -50,7 +50,8 @@ impl Subscriber {
 
 /// Understands a message as the venue documents them.
 pub(super) fn understand(text: &str) -> Asked {
-    let refuse = |code: i64, message: String| Asked::Refused(json!({"error": {"code": code, "msg": message}}).to_string());
+    let refuse =
+        |code: i64, message: String| Asked::Refused(json!({"error": {"code": code, "msg": message}}).to_string());
     let message: Value = match serde_json::from_str(text) {
         Ok(message) => message,
         Err(error) => return refuse(3, format!("Invalid JSON: {error}")),
@@ -63,7 +64,9 @@ pub(super) fn understand(text: &str) -> Asked {
         Some("SUBSCRIBE") => names().map_or_else(missing, |names| Asked::Subscribe(names, id)),
         Some("UNSUBSCRIBE") => names().map_or_else(missing, |names| Asked::Unsubscribe(names, id)),
         Some("LIST_SUBSCRIPTIONS") => Asked::List(id),
-        Some("SET_PROPERTY") => Asked::SetProperty(parameters.and_then(|list| list.get(1)).and_then(Value::as_bool), id),
+        Some("SET_PROPERTY") => {
+            Asked::SetProperty(parameters.and_then(|list| list.get(1)).and_then(Value::as_bool), id)
+        }
         Some("GET_PROPERTY") => Asked::GetProperty(id),
         Some(method) => refuse(2, format!("Invalid request: unknown variant {method}")),
         None => refuse(2, "Invalid request: missing field 'method'".to_owned()),

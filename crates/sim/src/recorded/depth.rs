@@ -55,7 +55,9 @@ pub(super) fn rebuild(recording: &Recording, snapshot: &Snapshot, position: usiz
     let (mut last, mut times) = (body.last_update_id, None);
     for frame in &recording.frames[..position] {
         let Ok(text) = std::str::from_utf8(recording.payload(frame)) else { continue };
-        if !text.get(..200.min(text.len())).unwrap_or_default().contains("\"depthUpdate\"") || string_after(text, "\"s\":") != Some(symbol) {
+        if !text.get(..200.min(text.len())).unwrap_or_default().contains("\"depthUpdate\"")
+            || string_after(text, "\"s\":") != Some(symbol)
+        {
             continue;
         }
         let update = match serde_json::from_str::<Wrapped<'_>>(text) {

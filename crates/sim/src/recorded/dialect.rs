@@ -70,7 +70,11 @@ mod tests {
         let binance = hear("binance_usdm", 1, r#"{"method":"SUBSCRIBE","params":["btcusdt@trade"],"id":7}"#);
         assert!(binance.subscribes);
         assert_eq!(binance.answers, [r#"{"result":null,"id":7}"#]);
-        let okx = hear("okx", 1, r#"{"op":"subscribe","args":[{"channel":"books","instId":"A"},{"channel":"trades","instId":"A"}]}"#);
+        let okx = hear(
+            "okx",
+            1,
+            r#"{"op":"subscribe","args":[{"channel":"books","instId":"A"},{"channel":"trades","instId":"A"}]}"#,
+        );
         assert_eq!(okx.answers[1], r#"{"event":"subscribe","arg":{"channel":"trades","instId":"A"}}"#);
         assert_eq!(hear("okx", 1, "ping").pong.as_deref(), Some("pong"));
         let bybit = hear("bybit", 3, r#"{"op":"ping"}"#);

@@ -22,10 +22,7 @@ pub(crate) fn label(frame: &str) -> Label<'_> {
         };
     }
     if head.starts_with("{\"arg\"") {
-        return Label {
-            channel: string_after(head, "\"channel\":"),
-            symbol: string_after(head, "\"instId\":"),
-        };
+        return Label { channel: string_after(head, "\"channel\":"), symbol: string_after(head, "\"instId\":") };
     }
     if let Some(topic) = string_after(head, "\"topic\":") {
         let parts = topic.rsplit_once(['.', ':']);
@@ -78,7 +75,10 @@ mod tests {
             let label = label(frame);
             (label.channel.unwrap_or(""), label.symbol.unwrap_or(""))
         };
-        assert_eq!(of(r#"{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","s":"BTCUSDT"}}"#), ("depth@100ms", "BTCUSDT"));
+        assert_eq!(
+            of(r#"{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","s":"BTCUSDT"}}"#),
+            ("depth@100ms", "BTCUSDT")
+        );
         assert_eq!(of(r#"{"arg":{"channel":"books","instId":"BTC-USDT"},"action":"update"}"#), ("books", "BTC-USDT"));
         assert_eq!(of(r#"{"topic":"orderbook.200.BTCUSDT","type":"delta"}"#), ("orderbook.200", "BTCUSDT"));
         assert_eq!(of(r#"{"feed":"book","product_id":"PI_XBTUSD"}"#), ("book", "PI_XBTUSD"));

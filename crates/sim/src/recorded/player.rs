@@ -174,7 +174,9 @@ impl Player {
     fn unasked_snapshot(&self, from: usize) -> Option<(usize, usize)> {
         let snapshots = self.recording.snapshots.iter().enumerate();
         let positions = snapshots.map(|(index, snapshot)| (index, snapshot.position));
-        positions.filter(|(index, position)| *position >= from && !self.asked.contains(index)).min_by_key(|(_, position)| *position)
+        positions
+            .filter(|(index, position)| *position >= from && !self.asked.contains(index))
+            .min_by_key(|(_, position)| *position)
     }
 
     /// Hands out what is due, up to a chunk.
@@ -185,7 +187,10 @@ impl Player {
         let snapshot = self.unasked_snapshot(self.position).filter(|_| waits);
         let limit = snapshot.map_or(recording.frames.len(), |(_, position)| position).min(self.position + CHUNK_FRAMES);
         let (start, mut bytes) = (self.position, 0);
-        while self.position < limit && bytes < CHUNK_BYTES && self.due(self.position, now).is_none_or(|moment| moment <= now) {
+        while self.position < limit
+            && bytes < CHUNK_BYTES
+            && self.due(self.position, now).is_none_or(|moment| moment <= now)
+        {
             bytes += recording.frames[self.position].range().len();
             self.position += 1;
         }
@@ -197,7 +202,8 @@ impl Player {
     }
 
     fn finish(&mut self) {
-        let left: Vec<Outgoing> = self.gate.release().into_iter().map(|frame| Outgoing { frame, altered: None }).collect();
+        let left: Vec<Outgoing> =
+            self.gate.release().into_iter().map(|frame| Outgoing { frame, altered: None }).collect();
         self.send_each(&left);
         self.status.exhausted.store(true, Ordering::Release);
         tracing::info!(venue = %self.recording.venue, frames = self.position, "recording played to its end");
@@ -291,7 +297,8 @@ impl Player {
         let connections = &self.recording.connections;
         let wanted = client.target.get("kt_connection");
         let path = |index: usize| connections[index].target.as_ref().map(|target| target.path.as_str());
-        let same_path: Vec<bool> = (0..connections.len()).map(|index| path(index) == Some(client.target.path.as_str())).collect();
+        let same_path: Vec<bool> =
+            (0..connections.len()).map(|index| path(index) == Some(client.target.path.as_str())).collect();
         let takes = match wanted {
             Some(id) => connections.iter().map(|connection| connection.id == id).collect(),
             None if same_path.contains(&true) => same_path,
@@ -323,7 +330,8 @@ impl Player {
         let mut subscribed = self.clients.iter().filter(|listener| listener.subscribed);
         match self.config.expected_connections.get(&*self.recording.venue) {
             Some(_) => subscribed.next().is_some(),
-            None => (0..self.recording.connections.len()).all(|index| subscribed.clone().any(|listener| listener.takes[index])),
+            None => (0..self.recording.connections.len())
+                .all(|index| subscribed.clone().any(|listener| listener.takes[index])),
         }
     }
 
@@ -355,7 +363,8 @@ impl Player {
     /// Answers requests whose snapshot the stream has passed, or that have waited too long.
     fn answer_held(&mut self) {
         let now = Instant::now();
-        let over = |held: &Held| self.position >= self.recording.snapshots[held.snapshot].position || held.deadline <= now;
+        let over =
+            |held: &Held| self.position >= self.recording.snapshots[held.snapshot].position || held.deadline <= now;
         let (ready, waiting) = std::mem::take(&mut self.held).into_iter().partition(over);
         self.held = waiting;
         for held in Vec::from_iter::<Vec<Held>>(ready) {
@@ -379,7 +388,8 @@ impl Player {
         if let Some(reference) = self.recording.reference(target) {
             return Answer::ok(reference.body.clone());
         }
-        let time = self.recording.frames.get(self.position).or(self.recording.frames.last()).and_then(|frame| frame.time);
+        let time =
+            self.recording.frames.get(self.position).or(self.recording.frames.last()).and_then(|frame| frame.time);
         match time {
             Some(time) if target.last_segment() == "time" => {
                 Answer::ok(format!("{{\"serverTime\":{}}}", time / 1_000_000))
@@ -407,7 +417,10 @@ impl Player {
             Fault::Garbage { text } => {
                 let garbage: Bytes = frame(Opcode::Text, text.as_deref().unwrap_or(GARBAGE).as_bytes()).into();
                 let content = || Content::Answer;
-                let sent = self.clients.iter().filter(|listener| listener.client.send(Chunk { bytes: garbage.clone(), content: content() }));
+                let sent = self
+                    .clients
+                    .iter()
+                    .filter(|listener| listener.client.send(Chunk { bytes: garbage.clone(), content: content() }));
                 sent.count() as u64
             }
             _ => {

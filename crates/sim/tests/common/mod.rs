@@ -151,7 +151,12 @@ pub fn frames(path: &PathBuf) -> Vec<Recorded> {
                 Some(encoded) => base64::engine::general_purpose::STANDARD.decode(encoded.as_str().unwrap()).unwrap(),
                 None => line["d"].as_str().unwrap().as_bytes().to_vec(),
             };
-            Recorded { time: line["t"].as_i64(), connection: line["c"].as_str().unwrap_or("ws").to_owned(), payload, binary }
+            Recorded {
+                time: line["t"].as_i64(),
+                connection: line["c"].as_str().unwrap_or("ws").to_owned(),
+                payload,
+                binary,
+            }
         })
         .collect()
 }
