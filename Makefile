@@ -1,0 +1,52 @@
+# The platform's front door. Two commands are enough: `make up` and `make test`.
+# Options for kt go through ARGS, for example: make up ARGS="--port-offset 100"
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help setup web build up down test lint
+
+KT := target/release/kt
+ARGS ?=
+
+help:
+	@echo "make up      install what is missing, build, start the platform, print the page's address"
+	@echo "make down    stop the platform"
+	@echo "make test    every test; ends with one line: N passed, N failed, N skipped"
+	@echo "make lint    formatting and lints only"
+	@echo "make setup   install what is missing (packages, users, engines)"
+
+setup:
+	@python3 setup/system.py setup
+	@python3 setup/engines.py
+
+# The page is built before the binary that carries it.
+web/node_modules/.package-lock.json: web/package-lock.json web/package.json
+	@echo "web: installing packages"
+	@cd web && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' -not -path 'web/.build/*' 2>/dev/null)
+
+web/dist/index.html: web/node_modules/.package-lock.json $(WEB_SOURCES)
+	@echo "web: building the page"
+	@cd web && npm run --silent build
+	@touch $@
+
+web: web/dist/index.html
+
+build: setup web
+	@cargo build --release --locked -p kt
+
+up: build
+	@$(KT) up --detach $(ARGS)
+
+down:
+	@if [ -x $(KT) ]; then $(KT) down $(ARGS); else echo "nothing is built, so nothing runs"; fi
+
+test: setup
+	@python3 setup/system.py test
+	@$(MAKE) --no-print-directory web
+	@python3 tests/run.py
+
+lint: web
+	@python3 tests/run.py --lint
