@@ -4,6 +4,7 @@
 //! made anew at every start and whenever the delivery shows a hole. What cannot be delivered any
 //! more comes back as a [`LogAlarm`], never as silence.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, pull};
@@ -93,7 +94,8 @@ pub struct LogConsumer {
     generation: u64,
     /// Alarms found while opening, handed out with the next batch.
     alarms: Vec<LogAlarm>,
-    last_reply: Option<(u64, async_nats::Subject)>,
+    /// Sequence number and acknowledgement subject of each block that is not acknowledged.
+    replies: VecDeque<(u64, async_nats::Subject)>,
 }
 
 impl LogConsumer {
@@ -111,7 +113,7 @@ impl LogConsumer {
             consumer: None,
             generation: bus.connections_made(),
             alarms: Vec::new(),
-            last_reply: None,
+            replies: VecDeque::new(),
         };
         opened.align(before.is_some()).await?;
         Ok(opened)
@@ -158,11 +160,11 @@ impl LogConsumer {
     /// # Errors
     /// [`BusError`] when the client is closed.
     pub async fn acknowledge_through(&mut self, position: LogPosition) -> Result<(), BusError> {
-        let Some((sequence, reply)) = self.last_reply.clone() else { return Ok(()) };
-        if position.stream_created != self.stream_created || position.sequence < sequence {
-            return Ok(()); // an older batch, or a stream that is gone: the newest acknowledgement covers it
+        if position.stream_created != self.stream_created {
+            return Ok(()); // a stream that is gone
         }
-        self.last_reply = None;
+        let landed = self.replies.partition_point(|(sequence, _)| *sequence <= position.sequence);
+        let Some((_, reply)) = self.replies.drain(..landed).next_back() else { return Ok(()) };
         let failed = |cause: String| BusError::Publish { subject: reply.to_string(), cause };
         self.bus
             .client
@@ -249,7 +251,7 @@ impl LogConsumer {
             return Ok(());
         }
         self.expected = sequence + 1;
-        self.last_reply = message.reply.clone().map(|reply| (sequence, reply));
+        self.replies.extend(message.reply.clone().map(|reply| (sequence, reply)));
         let headers = message.headers.as_ref();
         match BlockHeader::from_lines(|name| headers?.get(name).map(|value| value.as_str())) {
             Ok(header) => {
@@ -280,7 +282,7 @@ impl LogConsumer {
             self.expected = state.first;
         }
         self.stream_created = state.created;
-        self.last_reply = None;
+        self.replies.clear();
         self.consumer = Some(self.create_consumer().await?);
         Ok(())
     }
