@@ -28,7 +28,9 @@ pub enum WarehouseError {
         reason: String,
     },
     /// The library is of another version than the one this program was tested with.
-    #[error("engine library {path} is version {found}, wanted {wanted}; run `make setup` to install the pinned version")]
+    #[error(
+        "engine library {path} is version {found}, wanted {wanted}; run `make setup` to install the pinned version"
+    )]
     WrongVersion {
         /// The library.
         path: PathBuf,

@@ -14,10 +14,7 @@ pub struct Exception {
 impl Exception {
     /// An exception raised by the server itself, in ClickHouse's form.
     pub fn new(code: i32, name: &str, what: impl fmt::Display) -> Self {
-        Self {
-            code,
-            message: format!("Code: {code}. DB::Exception: {what} ({name})"),
-        }
+        Self { code, message: format!("Code: {code}. DB::Exception: {what} ({name})") }
     }
 
     /// Parses the text of an error as the engine or a server wrote it.
@@ -27,16 +24,11 @@ impl Exception {
             .find("Code: ")
             .and_then(|at| {
                 let digits = &text[at + 6..];
-                let end = digits
-                    .find(|c: char| !c.is_ascii_digit())
-                    .unwrap_or(digits.len());
+                let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
                 digits[..end].parse().ok()
             })
             .unwrap_or(0);
-        Self {
-            code,
-            message: text.to_owned(),
-        }
+        Self { code, message: text.to_owned() }
     }
 
     /// The text with the server's version at its end, where ClickHouse's clients expect it.
@@ -55,9 +47,10 @@ impl Exception {
             // READONLY, UNKNOWN_USER, WRONG_PASSWORD, ACCESS_DENIED, AUTHENTICATION_FAILED
             164 | 192 | 193 | 497 | 516 => 403,
             // Parsing and typing: BAD_ARGUMENTS, CANNOT_PARSE_*, SYNTAX_ERROR, TYPE_MISMATCH,
-            // INCORRECT_DATA, CANNOT_READ_ALL_DATA, UNKNOWN_QUERY_PARAMETER and their kin.
-            6 | 25 | 26 | 27 | 32 | 33 | 34 | 36 | 38 | 41 | 42 | 43 | 53 | 62 | 69 | 70 | 72
-            | 117 | 130 | 131 | 190 | 302 | 354 | 386 | 456 | 457 | 477 | 626 | 636 => 400,
+            // INCORRECT_DATA, CANNOT_READ_ALL_DATA, CANNOT_DECOMPRESS, CHECKSUM_DOESNT_MATCH,
+            // UNKNOWN_QUERY_PARAMETER and their kin.
+            6 | 25 | 26 | 27 | 32 | 33 | 34 | 36 | 38 | 40 | 41 | 42 | 43 | 53 | 62 | 69 | 70 | 72 | 117 | 130
+            | 131 | 190 | 271 | 302 | 354 | 386 | 456 | 457 | 477 | 626 | 636 => 400,
             // UNKNOWN_*: table, function, identifier, type, storage, database, setting, format
             16 | 46 | 47 | 50 | 56 | 60 | 63 | 73 | 81 | 115 | 372 => 404,
             // TIMEOUT_EXCEEDED

@@ -67,11 +67,7 @@ pub struct Decoder<R> {
 impl<R: Read> Decoder<R> {
     /// Decodes what `inner` yields.
     pub fn new(inner: R) -> Self {
-        Self {
-            inner,
-            plain: Vec::new(),
-            position: 0,
-        }
+        Self { inner, plain: Vec::new(), position: 0 }
     }
 
     /// Reads the next block; `false` at a clean end.

@@ -41,11 +41,8 @@ pub fn serve(config: WarehouseConfig) -> Result<(), WarehouseError> {
     writeln!(confined.lock, "{}\n{address}", std::process::id())?;
     let stop_timeout = config.stop_timeout;
     let server = Server::new(config, engine, confined.enforcement.detail.clone())?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .thread_name("http")
-        .enable_all()
-        .build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("http").enable_all().build()?;
     let outcome = runtime.block_on(run(&server, confined.listener, stop_timeout));
     // Requests that are still there end here: their clients are cut off.
     runtime.shutdown_timeout(Duration::from_secs(1));

@@ -59,21 +59,11 @@ impl Client {
     /// # Errors
     /// [`ClientError::Transport`] for an address that is none.
     pub fn new(url: &str) -> Result<Self, ClientError> {
-        let wrong = |reason: String| ClientError::Transport {
-            url: url.to_owned(),
-            reason,
-        };
+        let wrong = |reason: String| ClientError::Transport { url: url.to_owned(), reason };
         let parsed = Url::parse(url).map_err(|error| wrong(format!("not an address: {error}")))?;
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .tcp_nodelay(true)
-            .build()
-            .map_err(|error| wrong(reasons(&error)))?;
-        Ok(Self {
-            http,
-            url: parsed,
-            credentials: None,
-        })
+        let http =
+            reqwest::Client::builder().no_proxy().tcp_nodelay(true).build().map_err(|error| wrong(reasons(&error)))?;
+        Ok(Self { http, url: parsed, credentials: None })
     }
 
     /// The same client as a given user.
@@ -150,7 +140,13 @@ impl Client {
     ///
     /// # Errors
     /// What the warehouse reports (then nothing was inserted), or no answer (then unknown).
-    pub async fn insert_row_binary(&self, table: &str, columns: Option<&[&str]>, rows: Bytes, options: &Options) -> Result<u64, ClientError> {
+    pub async fn insert_row_binary(
+        &self,
+        table: &str,
+        columns: Option<&[&str]>,
+        rows: Bytes,
+        options: &Options,
+    ) -> Result<u64, ClientError> {
         let list = columns.map_or_else(String::new, |columns| format!(" ({})", columns.join(", ")));
         let statement = format!("INSERT INTO {table}{list} FORMAT RowBinary");
         self.insert(&statement, Body::from(rows), options).await
@@ -211,10 +207,7 @@ impl Client {
     }
 
     fn transport(&self, error: &reqwest::Error) -> ClientError {
-        ClientError::Transport {
-            url: self.url.to_string(),
-            reason: reasons(error),
-        }
+        ClientError::Transport { url: self.url.to_string(), reason: reasons(error) }
     }
 }
 

@@ -30,11 +30,7 @@ impl Options {
     /// The value of `{name:Type}` in the statement. Text needs no quoting.
     #[must_use]
     pub fn param(self, name: &str, value: impl Display) -> Self {
-        let escaped = value
-            .to_string()
-            .replace('\\', "\\\\")
-            .replace('\t', "\\t")
-            .replace('\n', "\\n");
+        let escaped = value.to_string().replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n");
         self.pair(format!("param_{name}"), escaped)
     }
 

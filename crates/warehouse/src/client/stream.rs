@@ -20,12 +20,7 @@ impl RowsReader {
     pub(super) fn new(response: Response) -> Self {
         let tag = response.headers().get("x-clickhouse-exception-tag");
         let marker = tag.map(|tag| [b"__exception__\r\n", tag.as_bytes()].concat());
-        Self {
-            response,
-            marker,
-            held: BytesMut::new(),
-            ended: false,
-        }
+        Self { response, marker, held: BytesMut::new(), ended: false }
     }
 
     /// The format of the data, as the warehouse names it.
@@ -103,8 +98,5 @@ fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
 
 /// How many bytes at the end of `text` are a beginning of `wanted`.
 fn longest_beginning(text: &[u8], wanted: &[u8]) -> usize {
-    (1..wanted.len().min(text.len() + 1))
-        .rev()
-        .find(|length| text.ends_with(&wanted[..*length]))
-        .unwrap_or(0)
+    (1..wanted.len().min(text.len() + 1)).rev().find(|length| text.ends_with(&wanted[..*length])).unwrap_or(0)
 }

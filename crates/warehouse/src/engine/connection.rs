@@ -80,13 +80,8 @@ pub struct Connection {
 unsafe impl Send for Connection {}
 
 impl Connection {
-    pub(super) fn open(
-        api: &Arc<Api>,
-        open: &Arc<AtomicUsize>,
-        arguments: &[std::ffi::CString],
-    ) -> Option<Self> {
-        let mut pointers: Vec<*mut c_char> =
-            arguments.iter().map(|a| a.as_ptr().cast_mut()).collect();
+    pub(super) fn open(api: &Arc<Api>, open: &Arc<AtomicUsize>, arguments: &[std::ffi::CString]) -> Option<Self> {
+        let mut pointers: Vec<*mut c_char> = arguments.iter().map(|a| a.as_ptr().cast_mut()).collect();
         let count = i32::try_from(pointers.len()).ok()?;
         // SAFETY: `pointers` holds `count` NUL-terminated strings that outlive the call; the
         // engine copies them.
@@ -96,11 +91,7 @@ impl Connection {
             return None;
         }
         open.fetch_add(1, Ordering::SeqCst);
-        Some(Self {
-            api: Arc::clone(api),
-            open: Arc::clone(open),
-            handle,
-        })
+        Some(Self { api: Arc::clone(api), open: Arc::clone(open), handle })
     }
 
     fn raw(&self) -> RawConnection {
@@ -112,12 +103,7 @@ impl Connection {
     ///
     /// # Errors
     /// What the engine reports.
-    pub fn execute(
-        &mut self,
-        sql: &str,
-        format: &str,
-        parameters: &[Parameter],
-    ) -> Result<Output, Exception> {
+    pub fn execute(&mut self, sql: &str, format: &str, parameters: &[Parameter]) -> Result<Output, Exception> {
         let result = self.call(self.api.chdb_query_with_params_n, sql, format, parameters);
         take_result(&self.api, result)
     }
@@ -128,26 +114,12 @@ impl Connection {
     ///
     /// # Errors
     /// What the engine reports; code 36 for statements that cannot be streamed.
-    pub fn stream(
-        &mut self,
-        sql: &str,
-        format: &str,
-        parameters: &[Parameter],
-    ) -> Result<ResultStream<'_>, Exception> {
-        let handle = self.call(
-            self.api.chdb_stream_query_with_params_n,
-            sql,
-            format,
-            parameters,
-        );
+    pub fn stream(&mut self, sql: &str, format: &str, parameters: &[Parameter]) -> Result<ResultStream<'_>, Exception> {
+        let handle = self.call(self.api.chdb_stream_query_with_params_n, sql, format, parameters);
         if handle.is_null() {
             return Err(no_answer());
         }
-        let stream = ResultStream {
-            connection: self,
-            handle,
-            finished: false,
-        };
+        let stream = ResultStream { connection: self, handle, finished: false };
         // SAFETY: `handle` is a live result.
         match unsafe { text((stream.connection.api.chdb_result_error)(handle)) } {
             Some(error) => Err(Exception::parse(&error)),
@@ -159,26 +131,12 @@ impl Connection {
     ///
     /// # Errors
     /// What the engine reports.
-    pub fn insert(
-        &mut self,
-        sql: &str,
-        format: &str,
-        parameters: &[Parameter],
-    ) -> Result<InsertStream<'_>, Exception> {
-        let handle = self.call(
-            self.api.chdb_stream_insert_with_params_n,
-            sql,
-            format,
-            parameters,
-        );
+    pub fn insert(&mut self, sql: &str, format: &str, parameters: &[Parameter]) -> Result<InsertStream<'_>, Exception> {
+        let handle = self.call(self.api.chdb_stream_insert_with_params_n, sql, format, parameters);
         if handle.is_null() {
             return Err(no_answer());
         }
-        let stream = InsertStream {
-            connection: self,
-            handle,
-            finished: false,
-        };
+        let stream = InsertStream { connection: self, handle, finished: false };
         match stream.error() {
             Some(error) => Err(error),
             None => Ok(stream),
@@ -187,10 +145,7 @@ impl Connection {
 
     /// Asks the engine's parser what a text would do.
     pub fn classify(&self, sql: &str) -> Classification {
-        let mut analysis = RawAnalysis {
-            struct_size: size_of::<RawAnalysis>() as u32,
-            ..RawAnalysis::default()
-        };
+        let mut analysis = RawAnalysis { struct_size: size_of::<RawAnalysis>() as u32, ..RawAnalysis::default() };
         // SAFETY: pointers and lengths describe live buffers; a null target database is allowed;
         // `struct_size` tells how much may be written.
         let state = unsafe {
@@ -209,10 +164,7 @@ impl Connection {
             (0, 3) => Class::Control,
             _ => Class::Unknown,
         };
-        Classification {
-            class,
-            statements: analysis.statement_count,
-        }
+        Classification { class, statements: analysis.statement_count }
     }
 
     fn call<T>(
@@ -281,9 +233,7 @@ impl ResultStream<'_> {
             return Ok(None);
         }
         // SAFETY: the stream is live and this is the only caller.
-        let part = unsafe {
-            (self.connection.api.chdb_stream_fetch_result)(self.connection.raw(), self.handle)
-        };
+        let part = unsafe { (self.connection.api.chdb_stream_fetch_result)(self.connection.raw(), self.handle) };
         let output = take_result(&self.connection.api, part).inspect_err(|_| self.finished = true)?;
         // A part without rows is the last; it may still carry totals or an empty table's header.
         self.finished = output.statistics.result_rows == 0;
@@ -328,9 +278,7 @@ impl InsertStream<'_> {
     /// What the engine found wrong with earlier data.
     pub fn append(&mut self, data: &[u8]) -> Result<(), Exception> {
         // SAFETY: the buffer is live and copied by the engine.
-        let state = unsafe {
-            (self.connection.api.chdb_stream_append)(self.handle, data.as_ptr().cast(), data.len())
-        };
+        let state = unsafe { (self.connection.api.chdb_stream_append)(self.handle, data.as_ptr().cast(), data.len()) };
         if state == 0 {
             return Ok(());
         }

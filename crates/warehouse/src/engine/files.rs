@@ -26,19 +26,12 @@ const PROFILE: &[(&str, &str)] = &[
 pub(super) fn write(config: &EngineConfig) -> Result<Vec<CString>, WarehouseError> {
     let data = &config.data_directory;
     let engine = data.join("engine");
-    let wrong = |reason: String| WarehouseError::DataDirectory {
-        path: data.clone(),
-        reason,
-    };
+    let wrong = |reason: String| WarehouseError::DataDirectory { path: data.clone(), reason };
     fs::create_dir_all(&engine).map_err(|error| wrong(format!("cannot create engine/: {error}")))?;
     let users = data.join("users.xml");
     let server = data.join("config.xml");
-    for (path, content) in [
-        (&users, users_xml()),
-        (&server, config_xml(config, &engine, &users)),
-    ] {
-        fs::write(path, content)
-            .map_err(|error| wrong(format!("cannot write {}: {error}", path.display())))?;
+    for (path, content) in [(&users, users_xml()), (&server, config_xml(config, &engine, &users))] {
+        fs::write(path, content).map_err(|error| wrong(format!("cannot write {}: {error}", path.display())))?;
     }
     ["clickhouse".to_owned(), format!("--path={}", engine.display()), format!("--config-file={}", server.display())]
         .into_iter()

@@ -120,11 +120,7 @@ impl Api {
         // SAFETY: takes no arguments, returns a constant string of the library.
         let found = unsafe { super::connection::text((api.chdb_version)()) }.unwrap_or_default();
         if found != WANTED_VERSION {
-            return Err(WarehouseError::WrongVersion {
-                path: path.to_owned(),
-                found,
-                wanted: WANTED_VERSION,
-            });
+            return Err(WarehouseError::WrongVersion { path: path.to_owned(), found, wanted: WANTED_VERSION });
         }
         // SAFETY: may be called at any time; takes a flag.
         unsafe { (api.chdb_set_signal_handlers_enabled)(0) };

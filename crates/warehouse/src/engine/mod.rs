@@ -13,9 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-pub use connection::{
-    Class, Classification, Connection, InsertStream, Output, Parameter, ResultStream, Statistics,
-};
+pub use connection::{Class, Classification, Connection, InsertStream, Output, Parameter, ResultStream, Statistics};
 pub use library::WANTED_VERSION;
 pub use workers::{QueueFull, Workers};
 
@@ -62,21 +60,11 @@ impl Engine {
         let open = Arc::new(AtomicUsize::new(0));
         let mut root = Connection::open(&api, &open, &arguments).ok_or_else(|| {
             let reason = "it gave no connection; its own message is above".to_owned();
-            WarehouseError::Open {
-                path: config.data_directory.clone(),
-                reason,
-            }
+            WarehouseError::Open { path: config.data_directory.clone(), reason }
         })?;
         let version = scalar(&mut root, "SELECT version()")?;
         let timezone = scalar(&mut root, "SELECT timezone()")?;
-        Ok(Self {
-            api,
-            open,
-            arguments,
-            version,
-            timezone,
-            root: Some(root),
-        })
+        Ok(Self { api, open, arguments, version, timezone, root: Some(root) })
     }
 
     /// A fresh connection: default settings, database `default`.

@@ -32,9 +32,7 @@ impl Workers {
         let threads = (0..threads.max(1))
             .map(|number| {
                 let receiver = Arc::clone(&receiver);
-                std::thread::Builder::new()
-                    .name(format!("{name}-{number}"))
-                    .spawn(move || run(&receiver))
+                std::thread::Builder::new().name(format!("{name}-{number}")).spawn(move || run(&receiver))
             })
             .collect::<Result<_, _>>()?;
         Ok(Self { sender, threads })

@@ -13,7 +13,14 @@ use crate::engine::{Class, Connection, READER_ROLE};
 use crate::exception::Exception;
 
 /// Settings that a read-only user may choose: how results look, and how long to wait for them.
-const READER_SETTINGS: &[&str] = &["date_time_output_format", "extremes", "max_block_size", "max_result_rows", "result_overflow_mode", "session_timezone"];
+const READER_SETTINGS: &[&str] = &[
+    "date_time_output_format",
+    "extremes",
+    "max_block_size",
+    "max_result_rows",
+    "result_overflow_mode",
+    "session_timezone",
+];
 const READER_PREFIXES: &[&str] = &["output_format_", "format_"];
 
 /// The users that the server knows.
@@ -49,7 +56,11 @@ impl Users {
 }
 
 fn refused(name: &str) -> Exception {
-    Exception::new(516, "AUTHENTICATION_FAILED", format!("{name}: Authentication failed: password is incorrect, or there is no user with such name."))
+    Exception::new(
+        516,
+        "AUTHENTICATION_FAILED",
+        format!("{name}: Authentication failed: password is incorrect, or there is no user with such name."),
+    )
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -70,15 +81,26 @@ fn same(one: &[u8], other: &[u8]) -> bool {
 /// # Errors
 /// Code 62 for several statements, 164 for a change over GET or by a read-only user, 497 for what
 /// a read-only user must not name.
-pub(super) fn admit(user: &UserConfig, request: &Request, connection: &Connection, sql: &str) -> Result<Class, Exception> {
+pub(super) fn admit(
+    user: &UserConfig,
+    request: &Request,
+    connection: &Connection,
+    sql: &str,
+) -> Result<Class, Exception> {
     let found = connection.classify(sql);
     if found.statements > 1 {
-        return Err(Exception::new(62, "SYNTAX_ERROR", "Multi-statements are not allowed over HTTP; send one at a time"));
+        return Err(Exception::new(
+            62,
+            "SYNTAX_ERROR",
+            "Multi-statements are not allowed over HTTP; send one at a time",
+        ));
     }
     // A text that does not parse goes on to the engine of a full user, for the engine's message.
     let changes = !matches!(found.class, Class::ReadOnly | Class::Unknown);
     if changes && request.readonly {
-        return Err(readonly("Cannot execute query in readonly mode. For queries over HTTP, method GET implies readonly. You should use method POST for modifying queries"));
+        return Err(readonly(
+            "Cannot execute query in readonly mode. For queries over HTTP, method GET implies readonly. You should use method POST for modifying queries",
+        ));
     }
     if user.readonly {
         if found.class == Class::Unknown {
@@ -88,7 +110,11 @@ pub(super) fn admit(user: &UserConfig, request: &Request, connection: &Connectio
             return Err(readonly(&format!("{}: Cannot execute query in readonly mode.", user.name)));
         }
         if may_use_identifier(sql, "file") {
-            return Err(Exception::new(497, "ACCESS_DENIED", format!("{}: the word file may not occur in a read-only user's statement", user.name)));
+            return Err(Exception::new(
+                497,
+                "ACCESS_DENIED",
+                format!("{}: the word file may not occur in a read-only user's statement", user.name),
+            ));
         }
     }
     Ok(found.class)
@@ -110,7 +136,8 @@ pub(super) fn settings(user: &UserConfig, request: &Request) -> Result<Vec<(Stri
     let mut settings = request.settings.clone();
     if user.readonly {
         for (name, _) in &settings {
-            let allowed = READER_SETTINGS.contains(&name.as_str()) || READER_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+            let allowed = READER_SETTINGS.contains(&name.as_str())
+                || READER_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
             if !allowed {
                 return Err(readonly(&format!("Cannot modify '{name}' setting in readonly mode.")));
             }

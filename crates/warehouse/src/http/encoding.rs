@@ -47,7 +47,11 @@ impl Encoding {
     pub(super) fn of_content(headers: &HeaderMap) -> Result<Self, Exception> {
         let name = headers.get("content-encoding").map_or("", |value| value.to_str().unwrap_or("?"));
         Self::named(&name.trim().to_ascii_lowercase()).ok_or_else(|| {
-            Exception::new(48, "NOT_IMPLEMENTED", format!("Content-Encoding {name} is not supported; use lz4, zstd, gzip or deflate"))
+            Exception::new(
+                48,
+                "NOT_IMPLEMENTED",
+                format!("Content-Encoding {name} is not supported; use lz4, zstd, gzip or deflate"),
+            )
         })
     }
 
@@ -63,11 +67,7 @@ impl Encoding {
 }
 
 /// Wraps `source` so that it yields the plain body.
-pub(super) fn decoder<'a>(
-    source: impl Read + 'a,
-    encoding: Encoding,
-    framed: bool,
-) -> io::Result<Box<dyn Read + 'a>> {
+pub(super) fn decoder<'a>(source: impl Read + 'a, encoding: Encoding, framed: bool) -> io::Result<Box<dyn Read + 'a>> {
     let plain: Box<dyn Read + 'a> = match encoding {
         Encoding::Identity => Box::new(source),
         Encoding::Gzip => Box::new(MultiGzDecoder::new(source)),

@@ -55,8 +55,16 @@ impl Metrics {
         let registry = &mut metrics.registry;
         // The encoder appends `_total` to counters.
         registry.register("kt_warehouse_statements", "Statements by kind and error code", metrics.statements.clone());
-        registry.register("kt_warehouse_dropped", "Statements dropped before their end, by cause", metrics.dropped.clone());
-        registry.register("kt_warehouse_statement_seconds", "Time a worker spent on a statement", metrics.seconds.clone());
+        registry.register(
+            "kt_warehouse_dropped",
+            "Statements dropped before their end, by cause",
+            metrics.dropped.clone(),
+        );
+        registry.register(
+            "kt_warehouse_statement_seconds",
+            "Time a worker spent on a statement",
+            metrics.seconds.clone(),
+        );
         registry.register("kt_warehouse_rows_written", "Rows written, views included", metrics.rows_written.clone());
         registry.register("kt_warehouse_rows_read", "Rows read from tables", metrics.rows_read.clone());
         registry.register("kt_warehouse_data_in_bytes", "Plain bytes of inserted data", metrics.bytes_in.clone());

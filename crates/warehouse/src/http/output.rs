@@ -45,14 +45,7 @@ impl Output {
     /// A channel whose reader may pause for at most `idle`. `tag` marks exceptions in-band.
     pub(super) fn new(encoder: Encoder, tag: Arc<str>, idle: Duration) -> (Self, mpsc::Receiver<Message>) {
         let (sender, receiver) = mpsc::channel(PARTS);
-        let output = Self {
-            sender,
-            runtime: Handle::current(),
-            idle,
-            encoder,
-            tag,
-            begun: false,
-        };
+        let output = Self { sender, runtime: Handle::current(), idle, encoder, tag, begun: false };
         (output, receiver)
     }
 
@@ -97,7 +90,9 @@ impl Output {
             let text = exception.with_version(version);
             let tag = &self.tag;
             let length = text.len() + 1;
-            self.data(format!("\r\n__exception__\r\n{tag}\r\n{text}\n{length} {tag}\r\n__exception__\r\n").into_bytes())?;
+            self.data(
+                format!("\r\n__exception__\r\n{tag}\r\n{text}\n{length} {tag}\r\n__exception__\r\n").into_bytes(),
+            )?;
         }
         let encoder = std::mem::replace(&mut self.encoder, Encoder::Plain);
         // An empty result stays empty: not even an encoder's frame.

@@ -6,9 +6,22 @@
 
 /// Formats whose documents can be concatenated.
 const PLAIN: &[&str] = &[
-    "Native", "RowBinary", "TabSeparated", "TSV", "TabSeparatedRaw", "TSVRaw", "CSV", "TSKV",
-    "JSONEachRow", "JSONLines", "NDJSON", "JSONStringsEachRow", "JSONCompactEachRow",
-    "JSONCompactStringsEachRow", "LineAsString", "Null",
+    "Native",
+    "RowBinary",
+    "TabSeparated",
+    "TSV",
+    "TabSeparatedRaw",
+    "TSVRaw",
+    "CSV",
+    "TSKV",
+    "JSONEachRow",
+    "JSONLines",
+    "NDJSON",
+    "JSONStringsEachRow",
+    "JSONCompactEachRow",
+    "JSONCompactStringsEachRow",
+    "LineAsString",
+    "Null",
 ];
 
 /// Formats that begin with so many lines of names and types.
@@ -31,7 +44,11 @@ const WRAPPING: &[&str] = &["output_format_json_array_of_rows"];
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Header {
     None,
-    Lines(usize),
+    /// A line break inside double quotes is none where `quotes`.
+    Lines {
+        lines: usize,
+        quotes: bool,
+    },
     /// RowBinaryWithNames (1) and …AndTypes (2): a count, then so many lists of strings.
     Binary(usize),
 }
@@ -45,7 +62,8 @@ pub(super) struct Parts {
 impl Parts {
     /// How to join parts of `format`; `None` when it cannot be done.
     pub(super) fn of(format: &str, sql: &str, settings: &[(String, String)]) -> Option<Self> {
-        let wrapped = WRAPPING.iter().any(|name| sql.contains(name) || settings.iter().any(|(setting, _)| setting == name));
+        let wrapped =
+            WRAPPING.iter().any(|name| sql.contains(name) || settings.iter().any(|(setting, _)| setting == name));
         if wrapped {
             return None;
         }
@@ -53,7 +71,10 @@ impl Parts {
             "RowBinaryWithNames" => Header::Binary(1),
             "RowBinaryWithNamesAndTypes" => Header::Binary(2),
             _ if PLAIN.contains(&format) => Header::None,
-            _ => Header::Lines(LINES.iter().find(|(name, _)| *name == format)?.1),
+            _ => Header::Lines {
+                lines: LINES.iter().find(|(name, _)| *name == format)?.1,
+                quotes: format.starts_with("CSV"),
+            },
         };
         Some(Self { kind, header: None })
     }
@@ -66,7 +87,7 @@ impl Parts {
         let Some(header) = &self.header else {
             let length = match self.kind {
                 Header::None => 0,
-                Header::Lines(lines) => line_header(&part, lines),
+                Header::Lines { lines, quotes } => line_header(&part, lines, quotes),
                 Header::Binary(lists) => binary_header(&part, lists).unwrap_or(0),
             };
             self.header = Some(part[..length].to_vec());
@@ -79,13 +100,13 @@ impl Parts {
     }
 }
 
-/// Length of the first `lines` lines; a line break inside double quotes is none.
-fn line_header(part: &[u8], lines: usize) -> usize {
+/// Length of the first `lines` lines.
+fn line_header(part: &[u8], lines: usize, quotes: bool) -> usize {
     let mut quoted = false;
     let mut left = lines;
     for (at, byte) in part.iter().enumerate() {
         match byte {
-            b'"' => quoted = !quoted,
+            b'"' => quoted = quotes && !quoted,
             b'\n' if !quoted => {
                 left -= 1;
                 if left == 0 {
@@ -131,7 +152,11 @@ mod tests {
             let mut parts = Parts::of(format, "", &[]).unwrap();
             pieces.iter().flat_map(|piece| parts.join(piece.to_vec())).collect::<Vec<u8>>()
         };
-        assert_eq!(join("CSVWithNames", &[b"\"a\nb\",\"c\"\n1,2\n", b"\"a\nb\",\"c\"\n3,4\n"]), b"\"a\nb\",\"c\"\n1,2\n3,4\n");
+        assert_eq!(
+            join("CSVWithNames", &[b"\"a\nb\",\"c\"\n1,2\n", b"\"a\nb\",\"c\"\n3,4\n"]),
+            b"\"a\nb\",\"c\"\n1,2\n3,4\n"
+        );
+        assert_eq!(join("TSVWithNames", &[b"a\"b\n1\n", b"a\"b\n2\n"]), b"a\"b\n1\n2\n");
         let binary: &[&[u8]] = &[b"\x01\x01a\x05UInt8\x07", b"\x01\x01a\x05UInt8\x08", b""];
         assert_eq!(join("RowBinaryWithNamesAndTypes", binary), b"\x01\x01a\x05UInt8\x07\x08");
         assert_eq!(join("TSV", &[b"1\n", b"1\n"]), b"1\n1\n");

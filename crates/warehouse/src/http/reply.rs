@@ -50,7 +50,11 @@ impl Reply {
     }
 
     /// Waits for the answer, or for enough of it, and builds the response.
-    pub(super) async fn build(self, mut messages: mpsc::Receiver<Message>, mut running: Running) -> Result<Response, Exception> {
+    pub(super) async fn build(
+        self,
+        mut messages: mpsc::Receiver<Message>,
+        mut running: Running,
+    ) -> Result<Response, Exception> {
         let mut format = String::new();
         let mut held = VecDeque::new();
         let mut size = 0;
@@ -108,7 +112,11 @@ type Rest = (VecDeque<Bytes>, mpsc::Receiver<Message>, Option<Running>);
 
 /// The rest of a result that is sent as it comes. After a failure the exception stands in the
 /// data and the connection is cut, so that no client takes the result for whole.
-fn rest(held: VecDeque<Bytes>, messages: mpsc::Receiver<Message>, running: Running) -> impl futures::Stream<Item = std::io::Result<Bytes>> {
+fn rest(
+    held: VecDeque<Bytes>,
+    messages: mpsc::Receiver<Message>,
+    running: Running,
+) -> impl futures::Stream<Item = std::io::Result<Bytes>> {
     let start: Rest = (held, messages, Some(running));
     futures::stream::unfold(start, |(mut held, mut messages, mut running)| async move {
         if let Some(data) = held.pop_front() {
@@ -131,7 +139,12 @@ fn rest(held: VecDeque<Bytes>, messages: mpsc::Receiver<Message>, running: Runni
 }
 
 /// The response to a statement that failed before anything was sent.
-pub(super) fn error_response(exception: &Exception, id: &str, version: &str, framed: Option<framing::Method>) -> Response {
+pub(super) fn error_response(
+    exception: &Exception,
+    id: &str,
+    version: &str,
+    framed: Option<framing::Method>,
+) -> Response {
     let text = format!("{}\n", exception.with_version(version)).into_bytes();
     let body = match framed {
         Some(method) => {
@@ -150,7 +163,11 @@ pub(super) fn error_response(exception: &Exception, id: &str, version: &str, fra
         .header("X-ClickHouse-Server-Display-Name", "kubetrader")
         .header("X-ClickHouse-Query-Id", printable(id))
         .header("X-ClickHouse-Exception-Code", exception.code);
-    let head = if exception.http_status() == 401 { head.header("WWW-Authenticate", "Basic realm=\"ClickHouse\"") } else { head };
+    let head = if exception.http_status() == 401 {
+        head.header("WWW-Authenticate", "Basic realm=\"ClickHouse\"")
+    } else {
+        head
+    };
     finish(head, Body::from(body))
 }
 
@@ -173,12 +190,18 @@ fn summary(statistics: &Statistics) -> String {
 fn content_type(format: &str) -> &'static str {
     match format {
         "" | "Null" => "text/plain; charset=UTF-8",
-        _ if format.starts_with("TabSeparated") || format.starts_with("TSV") => "text/tab-separated-values; charset=UTF-8",
+        _ if format.starts_with("TabSeparated") || format.starts_with("TSV") => {
+            "text/tab-separated-values; charset=UTF-8"
+        }
         _ if format.starts_with("CSVWithNames") => "text/csv; charset=UTF-8; header=present",
         _ if format.starts_with("CSV") => "text/csv; charset=UTF-8; header=absent",
-        _ if format.contains("EachRow") || format == "JSONLines" || format == "NDJSON" => "application/x-ndjson; charset=UTF-8",
+        _ if format.contains("EachRow") || format == "JSONLines" || format == "NDJSON" => {
+            "application/x-ndjson; charset=UTF-8"
+        }
         _ if format.starts_with("JSON") => "application/json; charset=UTF-8",
-        _ if format.starts_with("Pretty") || format == "Vertical" || format == "Markdown" => "text/plain; charset=UTF-8",
+        _ if format.starts_with("Pretty") || format == "Vertical" || format == "Markdown" => {
+            "text/plain; charset=UTF-8"
+        }
         _ => "application/octet-stream",
     }
 }

@@ -115,7 +115,13 @@ impl Request {
                 // Marks the wish only; which encoding the client takes stands in a header.
                 "enable_http_compression" if flag(&value) => self.reply_encoding = Encoding::Gzip,
                 "enable_http_compression" => {}
-                "role" => return Err(Exception::new(48, "NOT_IMPLEMENTED", "the parameter role is not supported; rights follow from the user")),
+                "role" => {
+                    return Err(Exception::new(
+                        48,
+                        "NOT_IMPLEMENTED",
+                        "the parameter role is not supported; rights follow from the user",
+                    ));
+                }
                 _ if name.starts_with("http_") || SWALLOWED.contains(&name.as_str()) => {}
                 _ => match name.strip_prefix("param_") {
                     Some(parameter) => self.parameters.push((parameter.to_owned(), value)),
@@ -125,11 +131,7 @@ impl Request {
         }
         self.database = self.database.take().filter(|name| !name.is_empty());
         self.reply_framed = compress.then_some(method);
-        self.session = session_id.map(|id| SessionParameters {
-            id,
-            timeout: session_timeout,
-            check: session_check,
-        });
+        self.session = session_id.map(|id| SessionParameters { id, timeout: session_timeout, check: session_check });
         Ok(())
     }
 }
@@ -142,7 +144,8 @@ impl Credentials {
             password: text("x-clickhouse-key").map(str::to_owned),
         };
         if let Some(encoded) = text("authorization").and_then(|value| value.strip_prefix("Basic ")) {
-            let wrong = || Exception::new(516, "AUTHENTICATION_FAILED", "Authorization: Basic needs base64 of name:password");
+            let wrong =
+                || Exception::new(516, "AUTHENTICATION_FAILED", "Authorization: Basic needs base64 of name:password");
             let decoded = base64::engine::general_purpose::STANDARD.decode(encoded.trim()).map_err(|_| wrong())?;
             let decoded = String::from_utf8(decoded).map_err(|_| wrong())?;
             let (user, password) = decoded.split_once(':').ok_or_else(wrong)?;
@@ -165,7 +168,9 @@ fn flag(value: &str) -> bool {
 }
 
 fn number(name: &str, value: &str) -> Result<u64, Exception> {
-    value.parse().map_err(|_| Exception::new(72, "CANNOT_PARSE_NUMBER", format!("{name} must be a whole number, not '{value}'")))
+    value
+        .parse()
+        .map_err(|_| Exception::new(72, "CANNOT_PARSE_NUMBER", format!("{name} must be a whole number, not '{value}'")))
 }
 
 fn setting_name(name: String) -> Result<String, Exception> {

@@ -138,7 +138,12 @@ impl Job {
             let length = text.len();
             if length > self.shared.config.max_statement_bytes {
                 let limit = self.shared.config.max_statement_bytes;
-                return Err(Exception::new(161, "QUERY_IS_TOO_LARGE", format!("the statement is longer than {limit} bytes")).into());
+                return Err(Exception::new(
+                    161,
+                    "QUERY_IS_TOO_LARGE",
+                    format!("the statement is longer than {limit} bytes"),
+                )
+                .into());
             }
             text.resize(length + PIECE, 0);
             let count = reader.read(&mut text[length..]).map_err(|error| broken(fault, &error))?;
@@ -219,7 +224,12 @@ impl Job {
         Ok(statistics)
     }
 
-    fn statement(&mut self, connection: &mut Connection, sql: &str, kind: &mut &'static str) -> Result<Statistics, Failure> {
+    fn statement(
+        &mut self,
+        connection: &mut Connection,
+        sql: &str,
+        kind: &mut &'static str,
+    ) -> Result<Statistics, Failure> {
         let class = access::admit(&self.user, &self.request, connection, sql)?;
         if self.user.readonly {
             access::lower(connection)?;
@@ -244,7 +254,13 @@ impl Job {
     }
 
     /// Sends a result part by part; `None` when the engine cannot stream this statement.
-    fn stream(&mut self, connection: &mut Connection, sql: &str, format: &str, mut parts: Parts) -> Option<Result<Statistics, Failure>> {
+    fn stream(
+        &mut self,
+        connection: &mut Connection,
+        sql: &str,
+        format: &str,
+        mut parts: Parts,
+    ) -> Option<Result<Statistics, Failure>> {
         let mut stream = match connection.stream(sql, format, &self.request.parameters) {
             Ok(stream) => stream,
             Err(exception) if exception.message.contains("Streaming query is not supported") => return None,
@@ -266,7 +282,9 @@ impl Job {
 /// What a failed read of the body means for the client: 400 in each case.
 fn broken(fault: &Fault, error: &std::io::Error) -> Exception {
     match fault.reason() {
-        Some(reason) => Exception::new(33, "CANNOT_READ_ALL_DATA", format!("request body: {reason}; nothing was inserted")),
+        Some(reason) => {
+            Exception::new(33, "CANNOT_READ_ALL_DATA", format!("request body: {reason}; nothing was inserted"))
+        }
         None => Exception::new(271, "CANNOT_DECOMPRESS", format!("request body cannot be decompressed: {error}")),
     }
 }

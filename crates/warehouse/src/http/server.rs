@@ -112,7 +112,10 @@ impl Shared {
     fn kill(self: &Arc<Self>, id: String) {
         let shared = Arc::clone(self);
         let queued = self.control.submit(move || {
-            let killed = shared.engine.connect().and_then(|mut connection| connection.execute(&settings::kill(&id), "Null", &[]));
+            let killed = shared
+                .engine
+                .connect()
+                .and_then(|mut connection| connection.execute(&settings::kill(&id), "Null", &[]));
             if let Err(exception) = killed {
                 tracing::warn!(query_id = %id, error = %exception, "a statement could not be killed");
             }
@@ -137,15 +140,14 @@ impl Running {
     fn register(shared: &Arc<Shared>, id: &str, killable: &Arc<AtomicBool>) -> Result<Self, Exception> {
         let mut running = shared.running.lock().unwrap_or_else(PoisonError::into_inner);
         if !running.insert(id.to_owned()) {
-            return Err(Exception::new(216, "QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING", format!("Query with id = {id} is already running.")));
+            return Err(Exception::new(
+                216,
+                "QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING",
+                format!("Query with id = {id} is already running."),
+            ));
         }
         shared.metrics.running.inc();
-        Ok(Self {
-            shared: Arc::clone(shared),
-            id: id.to_owned(),
-            killable: Arc::clone(killable),
-            finished: false,
-        })
+        Ok(Self { shared: Arc::clone(shared), id: id.to_owned(), killable: Arc::clone(killable), finished: false })
     }
 
     /// The answer is complete.
@@ -176,7 +178,8 @@ async fn statement(State(shared): State<Arc<Shared>>, http: HttpRequest) -> Resp
     }
     let id = request.query_id.clone().unwrap_or_else(|| format!("{:032x}", rand::random::<u128>()));
     let framed = request.reply_framed;
-    let multipart = parts.headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"multipart/"));
+    let multipart =
+        parts.headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"multipart/"));
     let answered = if multipart {
         Err(Exception::new(48, "NOT_IMPLEMENTED", "multipart bodies (external data) are not supported"))
     } else {
@@ -196,18 +199,14 @@ async fn answer(shared: &Arc<Shared>, request: Request, body: Body, id: &str) ->
         .map_err(|error| Exception::new(1001, "STD_EXCEPTION", error))?;
     let (output, receiver) = Output::new(encoder, Arc::clone(&tag), idle);
     let reply = Reply::new(shared, &request, id, &tag);
-    let job = Job {
-        shared: Arc::clone(shared),
-        request,
-        user,
-        id: id.to_owned(),
-        source,
-        output,
-        killable,
-    };
+    let job = Job { shared: Arc::clone(shared), request, user, id: id.to_owned(), source, output, killable };
     if shared.workers.submit(move || job.run()).is_err() {
         shared.metrics.drop_statement("queue_full");
-        return Err(Exception::new(202, "TOO_MANY_SIMULTANEOUS_QUERIES", "all workers are busy and the queue is full; try again"));
+        return Err(Exception::new(
+            202,
+            "TOO_MANY_SIMULTANEOUS_QUERIES",
+            "all workers are busy and the queue is full; try again",
+        ));
     }
     reply.build(receiver, running).await
 }
@@ -226,7 +225,8 @@ async fn health(State(shared): State<Arc<Shared>>) -> Response {
     };
     match answer {
         Ok(Ok(Ok(()))) => {
-            let body = serde_json::json!({ "status": "ok", "version": shared.engine.version(), "sandbox": shared.sandbox });
+            let body =
+                serde_json::json!({ "status": "ok", "version": shared.engine.version(), "sandbox": shared.sandbox });
             ([(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
         }
         Ok(Ok(Err(exception))) => (StatusCode::SERVICE_UNAVAILABLE, format!("{exception}\n")).into_response(),

@@ -64,10 +64,7 @@ pub(super) struct Sessions {
 
 impl Sessions {
     pub(super) fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            table: Mutex::new(HashMap::new()),
-        }
+        Self { limit, table: Mutex::new(HashMap::new()) }
     }
 
     fn table(&self) -> MutexGuard<'_, HashMap<Key, Arc<Session>>> {
@@ -90,12 +87,14 @@ impl Sessions {
             return Err(Exception::new(372, "SESSION_NOT_FOUND", format!("Session {} not found", wanted.id)));
         }
         if table.len() >= self.limit {
-            return Err(Exception::new(202, "TOO_MANY_SIMULTANEOUS_QUERIES", format!("{} sessions are open already; wait for one to expire", self.limit)));
+            return Err(Exception::new(
+                202,
+                "TOO_MANY_SIMULTANEOUS_QUERIES",
+                format!("{} sessions are open already; wait for one to expire", self.limit),
+            ));
         }
-        let session = Arc::new(Session {
-            connection: Mutex::new(None),
-            used: Mutex::new((Instant::now(), wanted.timeout)),
-        });
+        let session =
+            Arc::new(Session { connection: Mutex::new(None), used: Mutex::new((Instant::now(), wanted.timeout)) });
         table.insert(key, Arc::clone(&session));
         Ok(session)
     }

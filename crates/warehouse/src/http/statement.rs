@@ -8,11 +8,7 @@ use crate::exception::Exception;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Shape {
     /// An INSERT with data: `statement` is the text without `FORMAT`, the data begins at `data`.
-    Insert {
-        statement: String,
-        format: String,
-        data: usize,
-    },
+    Insert { statement: String, format: String, data: usize },
     /// An INSERT whose text names neither source nor format (yet).
     InsertOpen,
     /// Anything else; the whole text goes to the engine.
@@ -54,7 +50,11 @@ pub(super) fn shape(text: &[u8]) -> Result<Shape, Exception> {
             }
             _ if depth > 0 => {}
             _ if word(&token, "from") => {
-                return Err(Exception::new(48, "NOT_IMPLEMENTED", "INSERT FROM INFILE reads the client's files; send the data in the body"));
+                return Err(Exception::new(
+                    48,
+                    "NOT_IMPLEMENTED",
+                    "INSERT FROM INFILE reads the client's files; send the data in the body",
+                ));
             }
             _ if word(&token, "values") => {
                 return Ok(Shape::Insert {
@@ -160,8 +160,7 @@ pub(super) fn may_use_identifier(sql: &str, name: &str) -> bool {
     });
     plain
         || text.iter().enumerate().any(|(at, byte)| {
-            matches!(byte, b'`' | b'"')
-                && unquote(&text[at..]).is_some_and(|found| found.eq_ignore_ascii_case(name))
+            matches!(byte, b'`' | b'"') && unquote(&text[at..]).is_some_and(|found| found.eq_ignore_ascii_case(name))
         })
 }
 
@@ -182,22 +181,47 @@ mod tests {
     fn inserts_are_cut_where_clickhouse_cuts_them() {
         let cases = [
             ("INSERT INTO t FORMAT RowBinary\n  x", "INSERT INTO t", "RowBinary", "  x"),
-            ("insert into a.`values` (x, `format`) values (1)", "insert into a.`values` (x, `format`)", "Values", " (1)"),
-            ("/* c ' */ INSERT INTO t SETTINGS a='format x' -- y\n FORMAT\tCSV \r\n1", "/* c ' */ INSERT INTO t SETTINGS a='format x' -- y", "CSV", "1"),
+            (
+                "insert into a.`values` (x, `format`) values (1)",
+                "insert into a.`values` (x, `format`)",
+                "Values",
+                " (1)",
+            ),
+            (
+                "/* c ' */ INSERT INTO t SETTINGS a='format x' -- y\n FORMAT\tCSV \r\n1",
+                "/* c ' */ INSERT INTO t SETTINGS a='format x' -- y",
+                "CSV",
+                "1",
+            ),
             ("INSERT INTO FUNCTION null('a Int8') FORMAT TSV 1", "INSERT INTO FUNCTION null('a Int8')", "TSV", "1"),
-            ("INSERT INTO TABLE t(* EXCEPT(b)) FORMAT JSONEachRow{}", "INSERT INTO TABLE t(* EXCEPT(b))", "JSONEachRow", "{}"),
+            (
+                "INSERT INTO TABLE t(* EXCEPT(b)) FORMAT JSONEachRow{}",
+                "INSERT INTO TABLE t(* EXCEPT(b))",
+                "JSONEachRow",
+                "{}",
+            ),
         ];
         for (text, statement, format, data) in cases {
             let found = insert(text);
             assert_eq!((found.0.as_str(), found.1.as_str(), found.2.as_str()), (statement, format, data));
         }
-        for other in ["SELECT 1", "INSERT INTO t SELECT 1", "INSERT INTO t (a) WITH 1 AS x SELECT x", "INSERT INTO t (SELECT 1)", ""] {
+        for other in [
+            "SELECT 1",
+            "INSERT INTO t SELECT 1",
+            "INSERT INTO t (a) WITH 1 AS x SELECT x",
+            "INSERT INTO t (SELECT 1)",
+            "",
+        ] {
             assert_eq!(shape(other.as_bytes()), Ok(Shape::Other), "{other}");
         }
         for open in ["INSERT INTO t", "INSERT INTO t (a, b)", "INSERT INTO t FORMAT", "INSERT INTO `t", "/* "] {
             assert_eq!(shape(open.as_bytes()), Ok(Shape::InsertOpen), "{open}");
         }
-        for refused in ["INSERT INTO t SELECT * FROM input('a Int8') FORMAT CSV", "INSERT INTO t SELECT * FROM `input` ('a Int8')", "INSERT INTO t FROM INFILE 'x' FORMAT CSV"] {
+        for refused in [
+            "INSERT INTO t SELECT * FROM input('a Int8') FORMAT CSV",
+            "INSERT INTO t SELECT * FROM `input` ('a Int8')",
+            "INSERT INTO t FROM INFILE 'x' FORMAT CSV",
+        ] {
             assert_eq!(shape(refused.as_bytes()).unwrap_err().code, 48, "{refused}");
         }
     }
@@ -205,16 +229,26 @@ mod tests {
     #[test]
     fn names_hide_nowhere() {
         for text in [
-            "select file('x')", "SELECT `file`('x')", r#"select "FI\x4cE"('x')"#, "select * apply(file)",
-            "select 1 /* x */ , File ('x')", r"select `f\Ni\Nle`('x')", "select \u{2018}'\u{2019}, file('x'), '",
-            "select 1 as a$b$, file('x') as c$b$", "select 1, 'file'", "select \u{201c}file\u{201d}('x')",
+            "select file('x')",
+            "SELECT `file`('x')",
+            r#"select "FI\x4cE"('x')"#,
+            "select * apply(file)",
+            "select 1 /* x */ , File ('x')",
+            r"select `f\Ni\Nle`('x')",
+            "select \u{2018}'\u{2019}, file('x'), '",
+            "select 1 as a$b$, file('x') as c$b$",
+            "select 1, 'file'",
+            "select \u{201c}file\u{201d}('x')",
         ] {
             assert!(may_use_identifier(text, "file"), "{text}");
         }
         for text in ["select 'files'", "select files, file_name, profile", "select `my file`"] {
             assert!(!may_use_identifier(text, "file") || text.contains("my file"), "{text}");
         }
-        assert_eq!(output_format("select 'a format b' from (select 1 format x) FORMAT `JSON` settings a=1"), Some("JSON".to_owned()));
+        assert_eq!(
+            output_format("select 'a format b' from (select 1 format x) FORMAT `JSON` settings a=1"),
+            Some("JSON".to_owned())
+        );
         assert_eq!(output_format("select format('{}', 1)"), None);
     }
 }

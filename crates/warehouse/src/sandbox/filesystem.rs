@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, NetPort, PathBeneath, PathFd,
-    Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus,
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, NetPort, PathBeneath, PathFd, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, RulesetStatus,
 };
 
 use crate::config::{SandboxMode, WarehouseConfig};
@@ -50,28 +50,20 @@ pub struct Enforcement {
 
 impl Enforcement {
     pub(super) fn off(why: &str) -> Self {
-        Self {
-            full: false,
-            detail: format!("not confined: {why}"),
-        }
+        Self { full: false, detail: format!("not confined: {why}") }
     }
 }
 
 /// Restricts this thread and those it will start.
-pub(super) fn restrict(
-    config: &WarehouseConfig,
-    data: &Path,
-) -> Result<Enforcement, WarehouseError> {
+pub(super) fn restrict(config: &WarehouseConfig, data: &Path) -> Result<Enforcement, WarehouseError> {
     let required = config.sandbox == SandboxMode::Required;
     let enforcement = match apply(config, data) {
-        Ok(RulesetStatus::FullyEnforced) => Enforcement {
-            full: true,
-            detail: "Landlock enforces every rule".to_owned(),
-        },
-        Ok(RulesetStatus::PartiallyEnforced) => Enforcement {
-            full: false,
-            detail: "Landlock of this kernel enforces a part of the rules".to_owned(),
-        },
+        Ok(RulesetStatus::FullyEnforced) => {
+            Enforcement { full: true, detail: "Landlock enforces every rule".to_owned() }
+        }
+        Ok(RulesetStatus::PartiallyEnforced) => {
+            Enforcement { full: false, detail: "Landlock of this kernel enforces a part of the rules".to_owned() }
+        }
         Ok(RulesetStatus::NotEnforced) => Enforcement::off("this kernel has no Landlock"),
         Err(error) => Enforcement::off(&error.to_string()),
     };
@@ -84,10 +76,7 @@ pub(super) fn restrict(
     Ok(enforcement)
 }
 
-fn apply(
-    config: &WarehouseConfig,
-    data: &Path,
-) -> Result<RulesetStatus, Box<dyn std::error::Error>> {
+fn apply(config: &WarehouseConfig, data: &Path) -> Result<RulesetStatus, Box<dyn std::error::Error>> {
     // Version 6 brought the last rule that concerns files, ports or signals.
     let abi = ABI::V6;
     let mut rules = Ruleset::default()
@@ -101,11 +90,7 @@ fn apply(
     for path in readable {
         // What this machine does not have needs no rule.
         if let Ok(descriptor) = PathFd::new(&path) {
-            let access = if path.is_dir() {
-                AccessFs::ReadFile | AccessFs::ReadDir
-            } else {
-                AccessFs::ReadFile.into()
-            };
+            let access = if path.is_dir() { AccessFs::ReadFile | AccessFs::ReadDir } else { AccessFs::ReadFile.into() };
             rules = rules.add_rule(PathBeneath::new(descriptor, access))?;
         }
     }

@@ -40,10 +40,8 @@ pub struct Confined {
 /// Port taken, data directory unusable, library unreadable, other threads already running, or a
 /// rule that the kernel refuses in [`SandboxMode::Required`].
 pub fn confine(config: &WarehouseConfig) -> Result<Confined, WarehouseError> {
-    let listener = TcpListener::bind(config.listen).map_err(|reason| WarehouseError::Listen {
-        address: config.listen,
-        reason,
-    })?;
+    let listener =
+        TcpListener::bind(config.listen).map_err(|reason| WarehouseError::Listen { address: config.listen, reason })?;
     let data = absolute(&config.data_directory)?;
     std::fs::create_dir_all(&data).map_err(|error| wrong(&data, error))?;
     if config.sandbox == SandboxMode::Off {
@@ -63,12 +61,7 @@ pub fn confine(config: &WarehouseConfig) -> Result<Confined, WarehouseError> {
     let lock = lock(&data)?;
     environment::scrub(&data);
     let enforcement = filesystem::restrict(config, &data)?;
-    Ok(Confined {
-        listener,
-        lock,
-        user: user.name,
-        enforcement,
-    })
+    Ok(Confined { listener, lock, user: user.name, enforcement })
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, WarehouseError> {
@@ -76,10 +69,7 @@ fn absolute(path: &Path) -> Result<PathBuf, WarehouseError> {
 }
 
 fn wrong(path: &Path, reason: impl std::fmt::Display) -> WarehouseError {
-    WarehouseError::DataDirectory {
-        path: path.to_owned(),
-        reason: reason.to_string(),
-    }
+    WarehouseError::DataDirectory { path: path.to_owned(), reason: reason.to_string() }
 }
 
 /// Fails when other threads run already: they would keep all rights.
@@ -96,15 +86,10 @@ fn single_thread() -> Result<(), WarehouseError> {
 /// Takes the data directory for this process alone: two engines on one directory destroy it.
 fn lock(data: &Path) -> Result<File, WarehouseError> {
     let path = data.join("warehouse.lock");
-    let mut file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(|error| {
-            let user = Identity::current().name;
-            wrong(data, format!("not writable by user {user} ({error}); give it the directory with chown -R"))
-        })?;
+    let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(|error| {
+        let user = Identity::current().name;
+        wrong(data, format!("not writable by user {user} ({error}); give it the directory with chown -R"))
+    })?;
     // SAFETY: a valid descriptor; the call touches no memory.
     if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0 {
         return Err(wrong(data, "another warehouse uses it; stop that one first (`kt down`)"));

@@ -28,11 +28,7 @@ impl Identity {
             let record = libc::getpwuid(uid);
             (!record.is_null()).then(|| CStr::from_ptr((*record).pw_name).to_string_lossy().into_owned())
         };
-        Self {
-            uid,
-            gid,
-            name: name.unwrap_or_else(|| uid.to_string()),
-        }
+        Self { uid, gid, name: name.unwrap_or_else(|| uid.to_string()) }
     }
 
     fn named(name: &str) -> Option<Self> {
@@ -45,11 +41,7 @@ impl Identity {
             }
             ((*record).pw_uid, (*record).pw_gid)
         };
-        Some(Self {
-            uid,
-            gid,
-            name: name.to_owned(),
-        })
+        Some(Self { uid, gid, name: name.to_owned() })
     }
 }
 
@@ -60,9 +52,8 @@ pub(super) fn become_user(name: Option<&str>, data: &Path) -> Result<Identity, W
         no_new_privileges()?;
         return Ok(current);
     }
-    let name = name.ok_or_else(|| {
-        WarehouseError::Config("run_as is not set, and the engine must not run as root".to_owned())
-    })?;
+    let name = name
+        .ok_or_else(|| WarehouseError::Config("run_as is not set, and the engine must not run as root".to_owned()))?;
     let user = Identity::named(name).filter(|user| user.uid != 0).ok_or_else(|| {
         WarehouseError::Sandbox(format!(
             "user {name} does not exist or is root; create it with `useradd --system --no-create-home {name}` or run `make setup`"

@@ -26,12 +26,8 @@ pub struct Setup {
 pub fn serve_if_asked() -> Option<i32> {
     let text = std::env::var(MARKER).ok()?;
     let setup: Setup = serde_json::from_str(&text).unwrap();
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    let mut config = WarehouseConfig::new(
-        SocketAddr::from(([127, 0, 0, 1], setup.port)),
-        setup.data,
-        setup.library,
-    );
+    tracing_subscriber::fmt().with_ansi(false).with_writer(std::io::stderr).init();
+    let mut config = WarehouseConfig::new(SocketAddr::from(([127, 0, 0, 1], setup.port)), setup.data, setup.library);
     config.run_as = Some("nobody".to_owned());
     config.users = setup.users;
     config.workers = setup.workers;
@@ -49,7 +45,8 @@ pub fn serve_if_asked() -> Option<i32> {
 
 /// The engine's library, if this machine has it.
 pub fn library() -> Option<PathBuf> {
-    let engines = std::env::var_os("KT_ENGINES").map_or_else(|| PathBuf::from("/var/lib/kubetrader/engines"), PathBuf::from);
+    let engines =
+        std::env::var_os("KT_ENGINES").map_or_else(|| PathBuf::from("/var/lib/kubetrader/engines"), PathBuf::from);
     let path = engines.join("lib/libchdb.so");
     path.exists().then_some(path)
 }
@@ -158,7 +155,6 @@ impl Warehouse {
         let deadline = started + Duration::from_secs(30);
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait().unwrap() {
-                println!("{}\n{status}", self.setup.read_log());
                 return (status.code(), started.elapsed().as_secs_f64());
             }
             std::thread::sleep(Duration::from_millis(10));

@@ -3,8 +3,12 @@
 //! `cargo test -p kt-warehouse --test warehouse [name]` runs the tests whose name contains it.
 #![allow(clippy::unwrap_used)]
 
+mod access;
 mod basics;
+mod clients;
+mod faults;
 mod harness;
+mod transfer;
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,7 +24,25 @@ macro_rules! tests {
 }
 
 const TESTS: &[(&str, Test)] = tests![
-    basics::round_trip,
+    basics::types_round_trip,
+    basics::parameters,
+    basics::formats_and_headers,
+    basics::sessions,
+    basics::errors,
+    transfer::one_insert_is_one_part,
+    transfer::large_results_stream,
+    transfer::a_failure_in_the_midst_is_an_error,
+    transfer::aborted_bodies_insert_nothing,
+    transfer::compression_both_ways,
+    transfer::framing_reads_the_engines_files,
+    faults::kills_lose_nothing,
+    faults::readers_and_writers_together,
+    faults::a_client_that_leaves_is_not_served_on,
+    faults::a_full_queue_says_so,
+    faults::failing_starts_say_why,
+    clients::clickhouse_connect,
+    access::readers_cannot_write,
+    access::the_sandbox_holds,
 ];
 
 fn main() {
