@@ -1,0 +1,6 @@
+//! The feed against a real nats-server and the simulated exchange.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod events;
+mod spool;
+mod writer;
