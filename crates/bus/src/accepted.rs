@@ -46,7 +46,8 @@ impl Accepted {
             let key = key.map_err(|error| failed("listing", error.to_string()))?;
             let value = self.store.get(key.as_str()).await.map_err(|error| failed("reading", error.to_string()))?;
             let counter = value.and_then(|value| std::str::from_utf8(&value).ok()?.parse().ok());
-            let writer = key.rsplit_once('.').and_then(|(writer, epoch)| Some((writer.to_owned(), epoch.parse().ok()?)));
+            let writer =
+                key.rsplit_once('.').and_then(|(writer, epoch)| Some((writer.to_owned(), epoch.parse().ok()?)));
             if let (Some((writer, epoch)), Some(counter)) = (writer, counter) {
                 all.push((writer, epoch, counter));
             }

@@ -151,6 +151,19 @@ impl LogPublisher {
     /// # Errors
     /// [`BusError::TooLarge`] when the server would never take it, [`BusError::Closed`] after the end.
     pub async fn send(&mut self, header: &BlockHeader, payload: Bytes) -> Result<(), BusError> {
+        self.enqueue(header, payload, true).await
+    }
+
+    /// Sends a block that the log may have had and discarded: without a message id, so that the memory
+    /// of the first time does not suppress it. Readers know a repeated block by its identity.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub async fn send_again(&mut self, header: &BlockHeader, payload: Bytes) -> Result<(), BusError> {
+        self.enqueue(header, payload, false).await
+    }
+
+    async fn enqueue(&mut self, header: &BlockHeader, payload: Bytes, with_id: bool) -> Result<(), BusError> {
         debug_assert!(self.has_room(), "the window of the log publisher is bounded");
         let limit = self.bus.client.max_payload();
         // Header lines take less than 600 bytes beside the two names.
@@ -162,7 +175,9 @@ impl LogPublisher {
         for (name, value) in header.to_lines() {
             headers.insert(name, value.as_str());
         }
-        headers.insert("Nats-Msg-Id", header.message_id().as_str());
+        if with_id {
+            headers.insert("Nats-Msg-Id", header.message_id().as_str());
+        }
         let block = BlockId { epoch: header.epoch, kind: header.kind, number: header.number };
         self.window.push_back(InFlight { block, headers, payload, sent: Instant::now(), stored: false });
         self.transmit(self.window.len() - 1).await
