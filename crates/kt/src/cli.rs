@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use toml::Value;
 
 use crate::config::Overrides;
 
@@ -41,13 +42,19 @@ pub(crate) struct Global {
 
 impl Global {
     /// What the command line says about the configuration.
-    pub(crate) fn overrides(&self) -> Overrides {
-        Overrides {
-            file: self.config.clone(),
-            data_dir: self.data_dir.clone(),
-            port_offset: self.port_offset,
-            settings: self.settings.clone(),
+    pub(crate) fn overrides(&self, command: &Command) -> Overrides {
+        let mut flags = Vec::new();
+        if let Some(directory) = &self.data_dir {
+            let text = directory.to_string_lossy().into_owned();
+            flags.push(("platform.data_dir", Value::String(text), "--data-dir"));
         }
+        if let Some(offset) = self.port_offset {
+            flags.push(("platform.port_offset", Value::Integer(offset.into()), "--port-offset"));
+        }
+        if let Command::Up(up) = command {
+            up.flags(&mut flags);
+        }
+        Overrides { file: self.config.clone(), settings: self.settings.clone(), flags }
     }
 }
 
@@ -55,7 +62,7 @@ impl Global {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Start the whole platform and keep it running
-    #[command(after_help = "Example:\n  kt up --detach")]
+    #[command(after_help = "Examples:\n  kt up --detach\n  kt up --replay recording_stream.jsonl.zst --speed 10")]
     Up(Up),
     /// Stop the platform
     #[command(after_help = "Example:\n  kt down")]
@@ -104,11 +111,26 @@ pub(crate) enum Command {
     /// Serve the warehouse (started by `kt up`)
     #[command(after_help = "Example:\n  kt warehouse --data-dir /tmp/kt")]
     Warehouse,
+    /// Serve the simulated exchange (started by `kt up`)
+    #[command(after_help = "Example:\n  kt sim --set sim.seed=7")]
+    Sim,
+    /// Serve the page (started by `kt up`)
+    #[command(after_help = "Example:\n  kt console --port-offset 100")]
+    Console,
 }
 
 /// Options of `kt up`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Up {
+    /// Replay recorded streams instead of a generated market
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    replay: Vec<PathBuf>,
+    /// How fast to replay: a factor, or max
+    #[arg(long, value_name = "N|max", requires = "replay")]
+    speed: Option<String>,
+    /// Do not start the page
+    #[arg(long)]
+    no_console: bool,
     /// Return when the platform is ready and leave it running; `kt down` stops it
     #[arg(long)]
     pub(crate) detach: bool,
@@ -118,6 +140,23 @@ pub(crate) struct Up {
     /// Set by --detach for the process that stays
     #[arg(long, hide = true)]
     pub(crate) in_background: bool,
+}
+
+impl Up {
+    /// The configuration keys that these options set.
+    fn flags(&self, flags: &mut Vec<(&'static str, Value, &'static str)>) {
+        if !self.replay.is_empty() {
+            let files = self.replay.iter().map(|file| Value::String(file.to_string_lossy().into_owned()));
+            flags.push(("source.mode", Value::String("replay".into()), "--replay"));
+            flags.push(("source.replay", Value::Array(files.collect()), "--replay"));
+        }
+        if let Some(speed) = &self.speed {
+            flags.push(("source.speed", Value::String(speed.clone()), "--speed"));
+        }
+        if self.no_console {
+            flags.push(("console.enabled", Value::Boolean(false), "--no-console"));
+        }
+    }
 }
 
 /// Options of `kt status`.

@@ -49,7 +49,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<(), Error> {
-    let overrides = cli.global.overrides();
+    let overrides = cli.global.overrides(&cli.command);
     let config = config::load(&overrides)?;
     // What asks a running platform uses the configuration that it runs with.
     let running = || commands::running_config(&config);
@@ -63,7 +63,7 @@ fn run(cli: Cli) -> Result<(), Error> {
         Command::Doctor { json } => commands::doctor::run(&config, json),
         Command::Query(options) => commands::query::run(&running(), &options),
         Command::Migrate(options) if cli.global.supervised => {
-            service(&config)?;
+            service(&config, true)?;
             commands::migrate::run(&config, &options)
         }
         Command::Migrate(options) => commands::migrate::run(&running(), &options),
@@ -76,11 +76,19 @@ fn run(cli: Cli) -> Result<(), Error> {
             }
             commands::warehouse::run(&config)
         }
+        Command::Sim => {
+            service(&config, cli.global.supervised)?;
+            commands::services::sim(&config)
+        }
+        Command::Console => {
+            service(&config, cli.global.supervised)?;
+            commands::services::console(&config)
+        }
     }
 }
 
 /// What every service of this binary does first.
-fn service(config: &Config) -> Result<(), Error> {
+fn service(config: &Config, supervised: bool) -> Result<(), Error> {
     logging::start(config, std::io::stderr)?;
-    lifeline::arm()
+    if supervised { lifeline::arm() } else { Ok(()) }
 }

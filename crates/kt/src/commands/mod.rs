@@ -6,6 +6,7 @@ pub(crate) mod down;
 pub(crate) mod logs;
 pub(crate) mod migrate;
 pub(crate) mod query;
+pub(crate) mod services;
 pub(crate) mod status;
 pub(crate) mod up;
 pub(crate) mod warehouse;

@@ -47,7 +47,15 @@ fn explain(error: ClientError) -> Error {
         ClientError::Transport { .. } => {
             Error::failed(format!("{error}; `kt status` shows whether the warehouse runs"))
         }
-        error => Error::failed(error.to_string()),
+        error => Error::failed(without_grammar(&error.to_string())),
+    }
+}
+
+/// A syntax error without the list of all words that could have stood there, which fills a screen.
+fn without_grammar(message: &str) -> String {
+    match (message.find(" Expected one of: "), message.rfind(". (")) {
+        (Some(from), Some(to)) if to > from + 300 => format!("{}{}", &message[..from], &message[to + 1..]),
+        _ => message.to_owned(),
     }
 }
 

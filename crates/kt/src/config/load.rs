@@ -7,7 +7,7 @@ use serde::de::IntoDeserializer;
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
 
-use super::{Config, DEFAULTS, paths};
+use super::{Config, DEFAULTS, SourceMode, paths};
 use crate::error::Error;
 
 /// What the command line adds to the files.
@@ -15,12 +15,10 @@ use crate::error::Error;
 pub(crate) struct Overrides {
     /// `--config`; without it `kubetrader.toml` in the working directory, if there is one.
     pub(crate) file: Option<PathBuf>,
-    /// `--data-dir`.
-    pub(crate) data_dir: Option<PathBuf>,
-    /// `--port-offset`.
-    pub(crate) port_offset: Option<u16>,
     /// `--set key=value`, in order.
     pub(crate) settings: Vec<String>,
+    /// Keys that have a flag of their own: key, value, flag.
+    pub(crate) flags: Vec<(&'static str, Value, &'static str)>,
 }
 
 /// The defaults with everything that was set over them, and where each key was set.
@@ -48,15 +46,12 @@ pub(crate) fn load(overrides: &Overrides) -> Result<Config, Error> {
     for setting in &overrides.settings {
         merged.add_setting(setting)?;
     }
-    if let Some(directory) = &overrides.data_dir {
-        merged.set("platform.data_dir", Value::String(directory.to_string_lossy().into_owned()), "--data-dir".into());
-    }
-    if let Some(offset) = overrides.port_offset {
-        merged.set("platform.port_offset", Value::Integer(offset.into()), "--port-offset".into());
+    for (key, value, flag) in &overrides.flags {
+        merged.set(key, value.clone(), (*flag).to_owned());
     }
     let mut config = merged.read()?;
     check(&config).map_err(|(key, problem)| merged.error(&key, &problem))?;
-    paths::resolve(&mut config.platform).map_err(Error::usage)?;
+    paths::resolve(&mut config.platform, &mut config.source).map_err(Error::usage)?;
     Ok(config)
 }
 
@@ -81,7 +76,9 @@ impl Merged {
         };
         // A word that is no TOML value is taken as text: quotes would have to pass the shell.
         let parsed = format!("v = {text}").parse::<Table>().ok().and_then(|mut table| table.remove("v"));
-        let value = parsed.unwrap_or_else(|| Value::String(text.to_owned()));
+        let wants_text = self.get(key.trim()).is_some_and(Value::is_str);
+        let value = parsed.filter(|value| !wants_text || value.is_str());
+        let value = value.unwrap_or_else(|| Value::String(text.to_owned()));
         self.add(key.trim(), value, format!("--set {setting}"))
     }
 
@@ -219,6 +216,9 @@ fn check(config: &Config) -> Result<(), (String, String)> {
         ("supervisor.unhealthy_after", config.supervisor.unhealthy_after.into()),
         ("supervisor.restart_initial_ms", config.supervisor.restart_initial_ms),
         ("supervisor.log_file_size", config.supervisor.log_file_size.0),
+        ("sim.instruments", config.sim.instruments.into()),
+        ("sim.client_queue", config.sim.client_queue.0),
+        ("console.max_clients", config.console.max_clients as u64),
     ];
     for (key, value) in positive {
         if value == 0 {
@@ -227,6 +227,9 @@ fn check(config: &Config) -> Result<(), (String, String)> {
     }
     if config.supervisor.restart_max_ms < config.supervisor.restart_initial_ms {
         return Err(("supervisor.restart_max_ms".into(), "must not be below supervisor.restart_initial_ms".into()));
+    }
+    if config.source.mode == SourceMode::Replay && config.source.replay.is_empty() {
+        return Err(("source.replay".into(), "must name at least one recording while source.mode is replay".into()));
     }
     let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     for (key, name) in [("postgres.database", &config.postgres.database), ("postgres.role", &config.postgres.role)] {

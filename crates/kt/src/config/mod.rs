@@ -3,6 +3,7 @@
 mod load;
 mod paths;
 mod size;
+mod speed;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use load::{Overrides, load};
 pub(crate) use size::ByteSize;
+pub(crate) use speed::Speed;
 
 /// Every key with its default and its meaning, as TOML.
 pub(crate) const DEFAULTS: &str = include_str!("defaults.toml");
@@ -24,6 +26,9 @@ pub(crate) struct Config {
     pub(crate) nats: Nats,
     pub(crate) warehouse: Warehouse,
     pub(crate) postgres: Postgres,
+    pub(crate) source: Source,
+    pub(crate) sim: Sim,
+    pub(crate) console: Console,
 }
 
 /// What concerns all services. Directories are absolute once loaded.
@@ -98,6 +103,49 @@ pub(crate) struct Postgres {
     pub(crate) max_connections: u16,
 }
 
+/// Where market data comes from.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Source {
+    pub(crate) mode: SourceMode,
+    /// Absolute once loaded.
+    pub(crate) replay: Vec<PathBuf>,
+    pub(crate) speed: Speed,
+    pub(crate) light: bool,
+}
+
+/// The kinds of source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SourceMode {
+    Generated,
+    Replay,
+    Live,
+}
+
+/// The simulated exchange.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Sim {
+    pub(crate) port: u16,
+    pub(crate) seed: u64,
+    pub(crate) instruments: u16,
+    pub(crate) rate: u32,
+    pub(crate) client_queue: ByteSize,
+    pub(crate) memory_limit: ByteSize,
+}
+
+/// The page.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Console {
+    pub(crate) port: u16,
+    pub(crate) enabled: bool,
+    pub(crate) allowed_hosts: Vec<String>,
+    pub(crate) stale_after_s: u64,
+    pub(crate) max_clients: usize,
+}
+
 impl Config {
     /// The address of a service whose configured port is `port`.
     pub(crate) fn address(&self, port: u16) -> SocketAddr {
@@ -112,6 +160,8 @@ impl Config {
             ("nats.monitor_port", self.nats.monitor_port),
             ("warehouse.port", self.warehouse.port),
             ("postgres.port", self.postgres.port),
+            ("sim.port", self.sim.port),
+            ("console.port", self.console.port),
         ]
     }
 

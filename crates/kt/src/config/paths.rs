@@ -3,12 +3,12 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use super::Platform;
+use super::{Platform, Source};
 
 /// Fills empty directories from the environment or the system's conventions and makes all absolute.
 ///
 /// A file's or flag's word stands above the environment's.
-pub(super) fn resolve(platform: &mut Platform) -> Result<(), String> {
+pub(super) fn resolve(platform: &mut Platform, source: &mut Source) -> Result<(), String> {
     for (directory, variable, name) in
         [(&mut platform.data_dir, "KT_DATA", "data"), (&mut platform.engines_dir, "KT_ENGINES", "engines")]
     {
@@ -23,8 +23,9 @@ pub(super) fn resolve(platform: &mut Platform) -> Result<(), String> {
         platform.recordings_dir =
             from_environment("KT_RECORDINGS").unwrap_or_else(|| Path::new("../shared/data").into());
     }
-    for directory in [&mut platform.data_dir, &mut platform.engines_dir, &mut platform.recordings_dir] {
-        *directory = std::path::absolute(&*directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    let directories = [&mut platform.data_dir, &mut platform.engines_dir, &mut platform.recordings_dir];
+    for path in directories.into_iter().chain(&mut source.replay) {
+        *path = std::path::absolute(&*path).map_err(|error| format!("{}: {error}", path.display()))?;
     }
     Ok(())
 }

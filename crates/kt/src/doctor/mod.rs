@@ -69,6 +69,7 @@ fn quick(config: &Config) -> Vec<Finding> {
     let mut findings = engines::installed(config);
     findings.extend(places::users(config));
     findings.extend(places::directories(config));
+    findings.extend(places::recordings(config));
     findings.extend(places::ports(config));
     findings.extend(machine::disk(config));
     findings.extend(machine::memory(config));

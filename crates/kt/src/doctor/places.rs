@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::Finding;
-use crate::config::Config;
+use crate::config::{Config, SourceMode};
 use crate::process;
 use crate::supervisor::lock;
 use crate::sys::{self, User};
@@ -79,6 +79,19 @@ pub(super) fn directories(config: &Config) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// Are the recordings there that shall be replayed?
+pub(super) fn recordings(config: &Config) -> Vec<Finding> {
+    if config.source.mode != SourceMode::Replay {
+        return Vec::new();
+    }
+    let missing = config.source.replay.iter().filter_map(|file| {
+        let error = std::fs::File::open(file).err()?;
+        let problem = format!("the recording {} cannot be read: {error}", file.display());
+        Some(Finding::error(problem, "name an existing file after --replay"))
+    });
+    missing.collect()
 }
 
 /// Is every port free, or held by our own platform?

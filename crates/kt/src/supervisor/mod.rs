@@ -68,9 +68,10 @@ impl Platform {
     }
 }
 
-/// The address that `kt up` prints.
+/// The address that `kt up` prints: the page, or without it the warehouse.
 pub(crate) fn address(config: &Config) -> String {
-    format!("http://{}", config.address(config.warehouse.port))
+    let port = if config.console.enabled { config.console.port } else { config.warehouse.port };
+    format!("http://{}", config.address(port))
 }
 
 /// Runs the platform until it is asked to stop or cannot be started.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use kt_store::StoreConfig;
 
-use crate::config::Config;
+use crate::config::{Config, SourceMode};
 use crate::error::Error;
 use crate::supervisor::health::Health;
 use crate::sys::User;
@@ -33,20 +33,20 @@ pub(crate) struct ServiceSpec {
 /// happens to the others, comes first and goes last.
 pub(crate) fn services(config: &Config) -> Result<Vec<ServiceSpec>, Error> {
     let own = Own::new(config)?;
-    Ok(vec![
+    let warehouse = own.service(config, "warehouse", config.warehouse.port, &[]);
+    let mut services = vec![
         postgres(config)?,
         nats(config)?,
-        ServiceSpec {
-            health: http(config, config.warehouse.port, "/ping"),
-            ports: vec![config.address(config.warehouse.port).port()],
-            ..own.service("warehouse", &[])
-        },
-        ServiceSpec {
-            arguments: own.arguments(&["migrate", "apply"]),
-            health: Health::ExitCode,
-            ..own.service("migrate", &["postgres", "warehouse"])
-        },
-    ])
+        ServiceSpec { health: http(config, config.warehouse.port, "/ping"), ..warehouse },
+        own.migrate(&["postgres", "warehouse"]),
+    ];
+    if config.source.mode != SourceMode::Live {
+        services.push(own.service(config, "sim", config.sim.port, &[]));
+    }
+    if config.console.enabled {
+        services.push(own.service(config, "console", config.console.port, &["nats", "migrate"]));
+    }
+    Ok(services)
 }
 
 /// What the services of this binary have in common.
@@ -67,11 +67,27 @@ impl Own {
         arguments
     }
 
-    fn service(&self, name: &'static str, after: &'static [&'static str]) -> ServiceSpec {
+    /// A service that answers `/health` on `port`.
+    fn service(&self, config: &Config, name: &'static str, port: u16, after: &'static [&'static str]) -> ServiceSpec {
         ServiceSpec {
             name,
             program: self.program.clone(),
             arguments: self.arguments(&[name]),
+            user: None,
+            stop_signal: libc::SIGTERM,
+            health: http(config, port, "/health"),
+            after,
+            ports: vec![config.address(port).port()],
+            lifeline: true,
+        }
+    }
+
+    /// The one-shot service that brings the databases up to date.
+    fn migrate(&self, after: &'static [&'static str]) -> ServiceSpec {
+        ServiceSpec {
+            name: "migrate",
+            program: self.program.clone(),
+            arguments: self.arguments(&["migrate", "apply"]),
             user: None,
             stop_signal: libc::SIGTERM,
             health: Health::ExitCode,

@@ -1,0 +1,88 @@
+//! The services that this binary holds: each gets its part of the configuration and runs until it
+//! is asked to stop.
+
+use std::time::Duration;
+
+use kt_console::ConsoleConfig;
+use kt_sim::{GeneratedConfig, Pace, ReplayConfig, SimConfig};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::{Config, SourceMode, Speed};
+use crate::error::Error;
+
+/// `kt sim`.
+pub(crate) fn sim(config: &Config) -> Result<(), Error> {
+    let settings = &config.sim;
+    let pace = match config.source.speed {
+        Speed::Factor(factor) => Pace::Speed(factor),
+        Speed::Max => Pace::Max,
+    };
+    let mut sim = SimConfig {
+        listen: config.address(settings.port),
+        client_queue_bytes: usize::try_from(settings.client_queue.0).unwrap_or(usize::MAX),
+        ..SimConfig::default()
+    };
+    if config.source.mode == SourceMode::Replay {
+        sim.replay = Some(ReplayConfig {
+            files: config.source.replay.clone(),
+            pace,
+            memory_limit: settings.memory_limit.0,
+            ..ReplayConfig::default()
+        });
+    } else {
+        sim.generated = Some(GeneratedConfig {
+            seed: settings.seed,
+            instruments: settings.instruments.into(),
+            rate: (settings.rate > 0).then_some(settings.rate),
+            ..GeneratedConfig::default()
+        });
+    }
+    run(async { kt_sim::serve(sim, stop_requested()?).await.map_err(failed) })
+}
+
+/// `kt console`.
+pub(crate) fn console(config: &Config) -> Result<(), Error> {
+    let settings = &config.console;
+    let address = |port| config.address(port).port();
+    let ports = [settings.port, config.nats.port, config.warehouse.port].map(address);
+    let mut console = ConsoleConfig::local(ports[0], ports[1], ports[2]);
+    console.listen = config.address(settings.port);
+    console.bus.url = format!("nats://{}", config.address(config.nats.port));
+    console.warehouse_url = format!("http://{}", config.address(config.warehouse.port));
+    console.allowed_hosts = settings.allowed_hosts.clone();
+    console.control_socket = Some(config.run_file("control.sock"));
+    console.stale_after = Duration::from_secs(settings.stale_after_s);
+    console.max_clients = settings.max_clients;
+    console.source = match config.source.mode {
+        SourceMode::Generated => kt_console::Source::Generated,
+        SourceMode::Replay => kt_console::Source::Replay,
+        SourceMode::Live => kt_console::Source::Live,
+    };
+    run(async { kt_console::serve(console, stop_requested()?).await.map_err(failed) })
+}
+
+/// Runs a service to its end on a runtime of its own.
+fn run(service: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::doing("starting the runtime"))?
+        .block_on(service)
+}
+
+/// Completes when SIGTERM or SIGINT arrives. Must be called inside a runtime.
+fn stop_requested() -> Result<impl Future<Output = ()> + Send + 'static, Error> {
+    let listen = |kind| signal(kind).map_err(Error::doing("listening for signals"));
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+    })
+}
+
+fn failed(error: impl std::error::Error) -> Error {
+    Error::failed(error.to_string())
+}
