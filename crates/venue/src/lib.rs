@@ -39,9 +39,48 @@
 //! [`kt_model::Quarantine`] row; it never stops a session and never becomes a zero.
 #![forbid(unsafe_code)]
 
+mod action;
+mod book;
+mod bookkeeping;
+mod catalogue;
+mod channel;
+mod checksum;
+mod connection;
+mod counters;
+mod decode;
+mod emit;
 mod error;
+mod fields;
+mod label;
+mod levels;
+mod listing;
+mod mapping;
+mod merge;
+mod names;
+mod numbers;
+mod occurrence;
+mod path;
+mod program;
+mod reference;
+mod rows;
 mod scan;
-
+mod session;
+mod sink;
+mod snapshot;
 mod spec;
+mod state;
+mod subscribe;
+mod symbol;
+mod unpack;
 
+pub use action::Action;
+pub use book::BookStatistics;
+pub use catalogue::{Catalogue, InstrumentInfo};
+pub use counters::Counters;
 pub use error::{ErrorKind, Fault, VenueError};
+pub use levels::{BookView, Level};
+pub use listing::{ListReport, Stamp};
+pub use mapping::Mapping;
+pub use session::{Session, SessionConfig};
+pub use sink::Sink;
+pub use subscribe::{ConnectionPlan, Mode, ReferenceRequest, Subscription};

@@ -179,14 +179,14 @@ impl<'a> Cursor<'a> {
                     self.string()?;
                     continue;
                 }
-                Some(&(open @ (b'{' | b'['))) => {
+                Some(&open @ (b'{' | b'[')) => {
                     depth += 1;
                     if depth >= MAXIMUM_DEPTH {
                         return Err(self.fault());
                     }
                     kinds = kinds << 1 | u64::from(open == b'{');
                 }
-                Some(&(close @ (b'}' | b']'))) => {
+                Some(&close @ (b'}' | b']')) => {
                     if (kinds & 1 == 1) != (close == b'}') {
                         return Err(self.fault());
                     }

@@ -9,7 +9,7 @@ mod reference;
 
 pub(crate) use field::{FieldSpec, KeySpec, TimeUnit};
 pub(crate) use kinds::{
-    BookSpec, BridgeRule, CandleSpec, ChecksumKind, Continuity, FundingSpec, LevelSpec, LiquidationSpec, MarkSpec,
+    BookSpec, BridgeRule, CandleSpec, ChecksumKind, Continuity, FundingSpec, LiquidationSpec, MarkSpec,
     OpenInterestSpec, QuoteSpec, TradeSpec,
 };
 pub(crate) use reference::{InstrumentSpec, IntervalSpec, ReferenceSpec, SymbolRuleSpec};
@@ -110,11 +110,17 @@ pub(crate) struct FrameSpec {
     pub(crate) wrapper: Option<String>,
     pub(crate) time_unit: TimeUnit,
     pub(crate) quantity_unit: UnitSpec,
-    /// Texts that mean "no value".
+    /// A frame is known as soon as these keys are found when the scan reaches `payload`, or the
+    /// wrapper: what follows need not be read twice.
     #[serde(default)]
-    pub(crate) absent: Vec<String>,
+    pub(crate) enough: Vec<String>,
+    pub(crate) payload: Option<String>,
     /// Names of frames' channels, for counting: the first template whose keys are all present.
     pub(crate) labels: Vec<String>,
+    /// Names of frames' channels in events, without what changes from frame to frame; as `labels`
+    /// where not given.
+    #[serde(default)]
+    pub(crate) names: Vec<String>,
 }
 
 /// Compression of binary frames.

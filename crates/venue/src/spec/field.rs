@@ -63,7 +63,7 @@ pub(crate) struct FieldTable {
     pub(crate) otherwise: Option<String>,
     /// Unit of a time or interval.
     pub(crate) unit: Option<TimeUnit>,
-    /// Texts that mean "no value", beside the frame's.
+    /// Texts that mean "no value", beside the empty one.
     #[serde(default)]
     pub(crate) absent: Vec<String>,
     /// Separator of the parts of which `from` up to before `to` are meant.
@@ -145,9 +145,6 @@ impl<'de> Deserialize<'de> for FieldSpec {
 pub(crate) struct KeySpec {
     /// Path within the frame; alternatives as a list.
     pub(crate) path: Paths,
-    /// Read within the payload instead, and only where the frame does not wrap one.
-    #[serde(default)]
-    pub(crate) payload: bool,
     /// Separator of the parts of which `from` up to before `to` are meant.
     pub(crate) split: Option<String>,
     #[serde(default)]

@@ -1,0 +1,287 @@
+//! One order book: its levels in price order, with the text they were printed as where needed.
+
+use crate::numbers::MOST_DIGITS;
+use kt_model::decimal::power_of_ten;
+use kt_model::{Nanos, Origin, Price, Quantity};
+
+/// Longest number text that is kept with a level.
+pub(crate) const LONGEST_NUMBER: usize = 31;
+
+/// A number as the exchange printed it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NumberText {
+    length: u8,
+    bytes: [u8; LONGEST_NUMBER],
+}
+
+impl NumberText {
+    /// `None` beyond [`LONGEST_NUMBER`] characters.
+    #[inline]
+    pub(crate) fn new(text: &[u8]) -> Option<Self> {
+        let mut bytes = [0u8; LONGEST_NUMBER];
+        bytes.get_mut(..text.len())?.copy_from_slice(text);
+        Some(Self { length: text.len() as u8, bytes })
+    }
+
+    #[inline]
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.length)).unwrap_or_default()
+    }
+}
+
+/// Price and quantity as printed.
+pub(crate) type LevelText = (NumberText, NumberText);
+
+/// One side, the best level last, so that changes near the top move few entries.
+#[derive(Debug, Default)]
+pub(crate) struct Side {
+    /// Price mantissas, negated on the ask side: ascending in both.
+    keys: Vec<i128>,
+    quantities: Vec<i128>,
+    /// Parallel to `keys` where text is kept, else empty.
+    texts: Vec<LevelText>,
+}
+
+impl Side {
+    fn clear(&mut self) {
+        self.keys.clear();
+        self.quantities.clear();
+        self.texts.clear();
+    }
+
+    /// Sets, replaces or (quantity 0) removes a level.
+    #[inline]
+    fn set(&mut self, key: i128, quantity: i128, text: Option<LevelText>) {
+        let at = self.find(key);
+        let present = self.keys.get(at) == Some(&key);
+        match (present, quantity == 0) {
+            (true, true) => {
+                self.keys.remove(at);
+                self.quantities.remove(at);
+                if text.is_some() {
+                    self.texts.remove(at);
+                }
+            }
+            (true, false) => {
+                self.quantities[at] = quantity;
+                if let Some(text) = text {
+                    self.texts[at] = text;
+                }
+            }
+            (false, true) => {}
+            (false, false) => {
+                self.keys.insert(at, key);
+                self.quantities.insert(at, quantity);
+                if let Some(text) = text {
+                    self.texts.insert(at, text);
+                }
+            }
+        }
+    }
+
+    /// Where `key` is or belongs: most changes are near the top, so a galloping search from there.
+    #[inline]
+    fn find(&self, key: i128) -> usize {
+        let length = self.keys.len();
+        let mut step = 8;
+        let mut low = length.saturating_sub(step);
+        while low > 0 && self.keys[low] > key {
+            step *= 4;
+            low = length.saturating_sub(step);
+        }
+        low + self.keys[low..].partition_point(|&other| other < key)
+    }
+
+    fn scale(&mut self, keys_by: i128, quantities_by: i128) {
+        self.keys.iter_mut().for_each(|key| *key = key.saturating_mul(keys_by));
+        self.quantities.iter_mut().for_each(|quantity| *quantity = quantity.saturating_mul(quantities_by));
+    }
+
+    /// How many levels.
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Levels from the best on.
+    fn iter(&self) -> impl Iterator<Item = (i128, i128, Option<&LevelText>)> {
+        let texts = self.texts.iter().rev().map(Some).chain(std::iter::repeat(None));
+        self.keys.iter().rev().zip(self.quantities.iter().rev()).zip(texts).map(|((&key, &quantity), text)| {
+            (key, quantity, text)
+        })
+    }
+}
+
+/// Both sides of a book. Mantissas count `10^-digits`.
+#[derive(Debug)]
+pub(crate) struct Levels {
+    pub(crate) bids: Side,
+    pub(crate) asks: Side,
+    pub(crate) price_digits: u8,
+    pub(crate) quantity_digits: u8,
+    pub(crate) keep_text: bool,
+}
+
+/// Which side of the book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BookSide {
+    Bid,
+    Ask,
+}
+
+impl Levels {
+    pub(crate) fn new(price_digits: u8, quantity_digits: u8, keep_text: bool) -> Self {
+        let (bids, asks) = (Side::default(), Side::default());
+        Self { bids, asks, price_digits, quantity_digits, keep_text }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.bids.clear();
+        self.asks.clear();
+    }
+
+    /// Sets or removes a level; `text` must be there exactly where text is kept.
+    #[inline]
+    pub(crate) fn set(&mut self, side: BookSide, price: i128, quantity: i128, text: Option<LevelText>) {
+        match side {
+            BookSide::Bid => self.bids.set(price, quantity, text),
+            BookSide::Ask => self.asks.set(-price, quantity, text),
+        }
+    }
+
+    /// Raises the digits kept after the point.
+    #[cold]
+    pub(crate) fn widen(&mut self, price_digits: u8, quantity_digits: u8) {
+        let price = power_of_ten(u32::from(price_digits.saturating_sub(self.price_digits))).unwrap_or(1);
+        let quantity = power_of_ten(u32::from(quantity_digits.saturating_sub(self.quantity_digits))).unwrap_or(1);
+        self.bids.scale(price, quantity);
+        self.asks.scale(price, quantity);
+        self.price_digits = self.price_digits.max(price_digits).min(MOST_DIGITS);
+        self.quantity_digits = self.quantity_digits.max(quantity_digits).min(MOST_DIGITS);
+    }
+
+    /// Mantissas of one side, best first.
+    pub(crate) fn mantissas(&self, side: BookSide) -> impl Iterator<Item = (i128, i128)> {
+        let (levels, sign) = self.side(side);
+        levels.iter().map(move |(key, quantity, _)| (key * sign, quantity))
+    }
+
+    /// Texts of one side, best first; nothing where text is not kept.
+    pub(crate) fn texts(&self, side: BookSide) -> impl Iterator<Item = &LevelText> {
+        self.side(side).0.texts.iter().rev()
+    }
+
+    fn side(&self, side: BookSide) -> (&Side, i128) {
+        match side {
+            BookSide::Bid => (&self.bids, 1),
+            BookSide::Ask => (&self.asks, -1),
+        }
+    }
+
+    /// Best bid at or above best ask.
+    #[inline]
+    pub(crate) fn is_crossed(&self) -> bool {
+        match (self.bids.keys.last(), self.asks.keys.last()) {
+            (Some(&bid), Some(&ask)) => bid >= -ask,
+            _ => false,
+        }
+    }
+
+    /// A mantissa as a price.
+    pub(crate) fn price(&self, mantissa: i128) -> Price {
+        kt_model::Decimal(rescale(mantissa, self.price_digits))
+    }
+
+    /// A mantissa as a quantity.
+    pub(crate) fn quantity(&self, mantissa: i128) -> Quantity {
+        kt_model::Decimal(rescale(mantissa, self.quantity_digits))
+    }
+}
+
+/// To 18 digits. Every mantissa was checked to fit when it was read.
+fn rescale(mantissa: i128, digits: u8) -> i128 {
+    power_of_ten(u32::from(MOST_DIGITS - digits)).map_or(mantissa, |power| mantissa.saturating_mul(power))
+}
+
+/// One level of a [`BookView`].
+#[derive(Clone, Copy, Debug)]
+pub struct Level<'a> {
+    /// Price.
+    pub price: Price,
+    /// Quantity in the market's unit.
+    pub quantity: Quantity,
+    /// Price and quantity as printed, where the session keeps text.
+    pub text: Option<(&'a str, &'a str)>,
+}
+
+/// A book as it is after an event.
+#[derive(Clone, Copy)]
+pub struct BookView<'a> {
+    pub(crate) levels: &'a Levels,
+    /// Canonical instrument.
+    pub instrument: &'a str,
+    /// The venue's symbol.
+    pub symbol: &'a str,
+    /// Channel it is built from.
+    pub channel: &'a str,
+    /// Last update number that is in it.
+    pub last_sequence: u64,
+    /// `Snapshot` where a snapshot was put in place, `Live` after a delta.
+    pub origin: Origin,
+    /// Receive time of the event.
+    pub recv_ts: Nanos,
+}
+
+impl<'a> BookView<'a> {
+    /// Bids, highest first.
+    pub fn bids(&self) -> impl Iterator<Item = Level<'a>> + use<'a> {
+        self.side(BookSide::Bid)
+    }
+
+    /// Asks, lowest first.
+    pub fn asks(&self) -> impl Iterator<Item = Level<'a>> + use<'a> {
+        self.side(BookSide::Ask)
+    }
+
+    /// Number of bid and ask levels.
+    #[must_use]
+    pub fn depth(&self) -> (usize, usize) {
+        (self.levels.bids.len(), self.levels.asks.len())
+    }
+
+    fn side(&self, side: BookSide) -> impl Iterator<Item = Level<'a>> + use<'a> {
+        let levels = self.levels;
+        let (side, sign) = levels.side(side);
+        side.iter().map(move |(key, quantity, text)| Level {
+            price: levels.price(key * sign),
+            quantity: levels.quantity(quantity),
+            text: text.and_then(|(price, quantity)| {
+                let price = std::str::from_utf8(price.as_bytes()).ok()?;
+                Some((price, std::str::from_utf8(quantity.as_bytes()).ok()?))
+            }),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    proptest! {
+        #[test]
+        fn sides_equal_a_sorted_map(edits in proptest::collection::vec((0i128..60, 0i128..4, any::<bool>()), 0..300)) {
+            let mut levels = Levels::new(0, 0, false);
+            let (mut bids, mut asks) = (BTreeMap::new(), BTreeMap::new());
+            for (price, quantity, is_bid) in edits {
+                let (side, model) = if is_bid { (BookSide::Bid, &mut bids) } else { (BookSide::Ask, &mut asks) };
+                levels.set(side, price, quantity, None);
+                if quantity == 0 { model.remove(&price); } else { model.insert(price, quantity); }
+            }
+            let wanted: Vec<_> = bids.into_iter().rev().collect();
+            prop_assert_eq!(levels.mantissas(BookSide::Bid).collect::<Vec<_>>(), wanted);
+            let wanted: Vec<_> = asks.into_iter().collect();
+            prop_assert_eq!(levels.mantissas(BookSide::Ask).collect::<Vec<_>>(), wanted);
+        }
+    }
+}
