@@ -1,3 +1,40 @@
+-- Which spot market a perpetual is compared with: same exchange (the venue's name up to the first `_`),
+-- same underlying and quote currency. Instruments that the venue has not described are read from their
+-- canonical ids. Prices are divided by the multiplier to be of one unit of the underlying.
+CREATE OR REPLACE VIEW ref.legs AS
+SELECT
+    q.venue AS venue, q.instrument AS instrument,
+    splitByChar('_', q.venue)[1] AS exchange,
+    splitByChar('-', q.instrument) AS parts,
+    parts[-1] AS type,
+    multiIf(
+        i.underlying != '', upper(i.underlying),
+        match(parts[1], '^10{3,}[A-Z]'), replaceRegexpOne(parts[1], '^10+', ''),
+        match(parts[1], '^1M[A-Z]{3}'), substring(parts[1], 3),
+        parts[1]
+    ) AS underlying,
+    parts[2] AS quote,
+    multiIf(
+        i.underlying_multiplier > 0, i.underlying_multiplier,
+        match(parts[1], '^10{3,}[A-Z]'), toDecimal128(extract(parts[1], '^(10+)'), 18),
+        match(parts[1], '^1M[A-Z]{3}'), toDecimal128('1000000', 18),
+        toDecimal128('1', 18)
+    ) AS multiplier
+FROM (SELECT DISTINCT venue, instrument FROM marts.quote_newest) AS q
+LEFT JOIN (SELECT venue, instrument, underlying, underlying_multiplier FROM ref.instruments FINAL) AS i
+    ON q.venue = i.venue AND q.instrument = i.instrument
+WHERE type IN ('SPOT', 'PERP');
+
+CREATE OR REPLACE VIEW ref.pairs AS
+SELECT
+    p.venue AS venue, p.instrument AS instrument, s.venue AS spot_venue, s.instrument AS spot_instrument,
+    p.multiplier AS multiplier, s.multiplier AS spot_multiplier
+FROM (SELECT * FROM ref.legs WHERE type = 'PERP') AS p
+INNER JOIN (SELECT * FROM ref.legs WHERE type = 'SPOT') AS s
+    ON p.exchange = s.exchange AND p.underlying = s.underlying AND p.quote = s.quote
+ORDER BY venue, instrument, spot_venue != venue, s.multiplier, spot_venue, spot_instrument
+LIMIT 1 BY venue, instrument;
+
 -- Views for screens and people. Ages are in milliseconds against the server's clock.
 
 -- Gap ledger: what the feeds know to be missing. Open until a backfill fills the extent; nothing fills yet.

@@ -11,7 +11,7 @@
 -- A writer trims its spool when a block has landed, so a landed part has to survive a power loss: fsync.
 
 -- The venue's trade id; where it gives none (weak), what the trade says and its occurrence.
-CREATE TABLE landing.trade (
+CREATE TABLE IF NOT EXISTS landing.trade (
     publish_ts     DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
     counter        UInt64 CODEC(Delta(8), ZSTD(1)),
     epoch          UInt32 CODEC(T64, ZSTD(1)),
@@ -58,7 +58,7 @@ ORDER BY (
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- The book's update number; without one (weak), the quote itself and its occurrence.
-CREATE TABLE landing.quote (
+CREATE TABLE IF NOT EXISTS landing.quote (
     publish_ts    DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
     counter       UInt64 CODEC(Delta(8), ZSTD(1)),
     epoch         UInt32 CODEC(T64, ZSTD(1)),
@@ -104,7 +104,7 @@ SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- A sequence means something only within one unbroken stretch of one writer's book, so the
 -- stretch is part of the key; the action tells a checkpoint from the delta whose number it carries.
-CREATE TABLE landing.book (
+CREATE TABLE IF NOT EXISTS landing.book (
     publish_ts        DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
     counter           UInt64 CODEC(Delta(8), ZSTD(1)),
     epoch             UInt32 CODEC(T64, ZSTD(1)),
@@ -153,7 +153,7 @@ SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- Every update of an open candle is kept: the key holds the update's own time. A closed candle
 -- carries the end of its interval as event_ts, so that history meets what was seen live.
-CREATE TABLE landing.candle (
+CREATE TABLE IF NOT EXISTS landing.candle (
     publish_ts       DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
     counter          UInt64 CODEC(Delta(8), ZSTD(1)),
     epoch            UInt32 CODEC(T64, ZSTD(1)),
@@ -206,7 +206,7 @@ ORDER BY (
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- The moment itself; weak channels add the values and their occurrence.
-CREATE TABLE landing.mark (
+CREATE TABLE IF NOT EXISTS landing.mark (
     publish_ts             DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
     counter                UInt64 CODEC(Delta(8), ZSTD(1)),
     epoch                  UInt32 CODEC(T64, ZSTD(1)),
@@ -247,7 +247,7 @@ ORDER BY (
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- The moment, the stage and the settlement the rate is for (a venue may state two at once).
-CREATE TABLE landing.funding (
+CREATE TABLE IF NOT EXISTS landing.funding (
     publish_ts       DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
     counter          UInt64 CODEC(Delta(8), ZSTD(1)),
     epoch            UInt32 CODEC(T64, ZSTD(1)),
@@ -294,7 +294,7 @@ ORDER BY (
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- The moment itself; weak channels add the values and their occurrence.
-CREATE TABLE landing.open_interest (
+CREATE TABLE IF NOT EXISTS landing.open_interest (
     publish_ts     DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
     counter        UInt64 CODEC(Delta(8), ZSTD(1)),
     epoch          UInt32 CODEC(T64, ZSTD(1)),
@@ -336,7 +336,7 @@ ORDER BY (
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- The venue's order id; where it gives none (weak), what the order says and its occurrence.
-CREATE TABLE landing.liquidation (
+CREATE TABLE IF NOT EXISTS landing.liquidation (
     publish_ts    DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
     counter       UInt64 CODEC(Delta(8), ZSTD(1)),
     epoch         UInt32 CODEC(T64, ZSTD(1)),
@@ -382,7 +382,7 @@ ORDER BY (
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- One row per definition and moment at which it was stated.
-CREATE TABLE landing.instrument (
+CREATE TABLE IF NOT EXISTS landing.instrument (
     publish_ts               DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
     counter                  UInt64 CODEC(Delta(8), ZSTD(1)),
     epoch                    UInt32 CODEC(T64, ZSTD(1)),
@@ -440,7 +440,7 @@ ORDER BY (venue, instrument, event_ts, symbol, instrument_id, content_hash)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- Our own events: the place in the writer's log.
-CREATE TABLE landing.status (
+CREATE TABLE IF NOT EXISTS landing.status (
     publish_ts        DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
     counter           UInt64 CODEC(Delta(8), ZSTD(1)),
     epoch             UInt32 CODEC(T64, ZSTD(1)),

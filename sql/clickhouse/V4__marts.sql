@@ -3,7 +3,7 @@
 -- (its trades were cancelled) is overwritten with is_deleted = 1; FINAL leaves it out.
 
 -- Candles of trades. Order within a candle: event_ts, then recv_ts, epoch and counter. Cancelled trades are left out.
-CREATE TABLE marts.candle_1s (
+CREATE TABLE IF NOT EXISTS marts.candle_1s (
     venue LowCardinality(String) CODEC(ZSTD(1)),
     instrument LowCardinality(String) CODEC(ZSTD(1)),
     ts DateTime('UTC') COMMENT 'start of the second' CODEC(Delta(4), ZSTD(1)),
@@ -28,10 +28,10 @@ PARTITION BY toYYYYMM(ts)
 ORDER BY (venue, instrument, ts);
 
 -- Minutes are put together from seconds: the same columns.
-CREATE TABLE marts.candle_1m AS marts.candle_1s;
+CREATE TABLE IF NOT EXISTS marts.candle_1m AS marts.candle_1s;
 
 -- The last best bid and offer of each second that had a quote.
-CREATE TABLE marts.quote_1s (
+CREATE TABLE IF NOT EXISTS marts.quote_1s (
     venue LowCardinality(String) CODEC(ZSTD(1)),
     instrument LowCardinality(String) CODEC(ZSTD(1)),
     ts DateTime('UTC') COMMENT 'start of the second' CODEC(Delta(4), ZSTD(1)),
@@ -54,7 +54,7 @@ ORDER BY (venue, instrument, ts);
 -- Perpetual against spot of the same exchange, underlying and quote currency, for every second in which
 -- either side was quoted. A side is carried forward for at most 5 seconds; beyond that its columns and
 -- the basis are NULL. Prices are of one unit of the underlying (a 1000SHIB contract is divided by 1000).
-CREATE TABLE marts.basis_1s (
+CREATE TABLE IF NOT EXISTS marts.basis_1s (
     venue LowCardinality(String) COMMENT 'of the perpetual' CODEC(ZSTD(1)),
     instrument LowCardinality(String) COMMENT 'the perpetual' CODEC(ZSTD(1)),
     spot_venue LowCardinality(String) CODEC(ZSTD(1)),
@@ -73,7 +73,7 @@ PARTITION BY toYYYYMM(ts)
 ORDER BY (venue, instrument, ts);
 
 -- The newest row of each instrument, for screens that ask often. `version` is the row's own time.
-CREATE TABLE marts.quote_newest (
+CREATE TABLE IF NOT EXISTS marts.quote_newest (
     venue LowCardinality(String),
     instrument LowCardinality(String),
     quote_ts DateTime64(9, 'UTC'),
@@ -88,7 +88,7 @@ CREATE TABLE marts.quote_newest (
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (venue, instrument);
 
-CREATE TABLE marts.basis_newest (
+CREATE TABLE IF NOT EXISTS marts.basis_newest (
     venue LowCardinality(String),
     instrument LowCardinality(String),
     spot_venue LowCardinality(String),
@@ -104,7 +104,7 @@ CREATE TABLE marts.basis_newest (
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (venue, instrument);
 
-CREATE TABLE marts.mark_newest (
+CREATE TABLE IF NOT EXISTS marts.mark_newest (
     venue LowCardinality(String),
     instrument LowCardinality(String),
     event_ts DateTime64(9, 'UTC'),
@@ -116,7 +116,7 @@ CREATE TABLE marts.mark_newest (
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (venue, instrument);
 
-CREATE TABLE marts.funding_newest (
+CREATE TABLE IF NOT EXISTS marts.funding_newest (
     venue LowCardinality(String),
     instrument LowCardinality(String),
     stage Enum8('predicted' = 1, 'settled' = 2),
@@ -133,7 +133,7 @@ ENGINE = ReplacingMergeTree(version)
 ORDER BY (venue, instrument, stage);
 
 -- The definition of each instrument that the venue stated last.
-CREATE TABLE ref.instruments (
+CREATE TABLE IF NOT EXISTS ref.instruments (
     venue LowCardinality(String),
     instrument LowCardinality(String),
     symbol String,

@@ -37,6 +37,8 @@ pub struct CheckedBlock {
     pub newest_publish: Nanos,
     /// Where the log holds it.
     pub position: LogPosition,
+    /// What the block costs while it waits, in bytes: rows, counters and hashes as they came.
+    pub weight: usize,
 }
 
 impl CheckedBlock {
@@ -67,8 +69,9 @@ impl CheckedBlock {
         if foreign {
             return Err(BlockError::Contradiction("a row of another writer or venue"));
         }
+        let weight = block.payload.len() + 16 * counters.len();
         let (header, payload, position) = (header.clone(), block.payload.clone(), block.position);
-        Ok(Self { header, payload, counters, key_hashes, newest_publish, position })
+        Ok(Self { header, payload, counters, key_hashes, newest_publish, position, weight })
     }
 
     /// The sequence the block belongs to.
@@ -81,12 +84,6 @@ impl CheckedBlock {
     #[must_use]
     pub fn day(&self) -> DayOfEvent {
         self.header.day()
-    }
-
-    /// What the block costs while it waits: rows, counters and hashes.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.payload.len() + 16 * self.counters.len()
     }
 
     /// Takes out the rows whose counters have landed already.

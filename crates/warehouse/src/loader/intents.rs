@@ -128,6 +128,12 @@ impl IntentRow {
         self
     }
 
+    /// Names the insert.
+    #[must_use]
+    pub fn insert_id(&self) -> u64 {
+        self.insert_id
+    }
+
     /// The part's stream.
     #[must_use]
     pub fn stream(&self) -> &StreamKey {

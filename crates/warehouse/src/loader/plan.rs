@@ -108,6 +108,8 @@ pub struct Recovered {
     pub found: HashMap<StreamKey, BTreeSet<u64>>,
     /// Place of the log behind which to read.
     pub position: Option<LogPosition>,
+    /// Oldest insert that had landed only in part: its end is not in the books yet.
+    pub oldest_open: Option<u64>,
     /// First unused insert id.
     pub next_insert: u64,
 }
@@ -121,6 +123,7 @@ pub struct Planner {
     full: Vec<Batch>,
     flights: HashMap<u64, Flight>,
     positions: Positions,
+    oldest_open: Option<u64>,
     next_insert: u64,
 }
 
@@ -142,6 +145,7 @@ impl Planner {
             full: Vec::new(),
             flights: HashMap::new(),
             positions: Positions::new(recovered.position),
+            oldest_open: recovered.oldest_open,
             next_insert: recovered.next_insert,
         }
     }
@@ -245,9 +249,9 @@ impl Planner {
     }
 
     /// An insert is in the warehouse for certain. Returns the streams it touched and their watermarks.
-    pub fn landed(&mut self, insert: u64) -> Vec<(StreamKey, u64)> {
-        let Some(flight) = self.flights.remove(&insert) else { return Vec::new() };
-        let mut touched: BTreeMap<StreamKey, u64> = BTreeMap::new();
+    pub fn landed(&mut self, insert: u64) -> BTreeMap<StreamKey, u64> {
+        let mut touched = BTreeMap::new();
+        let Some(flight) = self.flights.remove(&insert) else { return touched };
         for (key, number) in flight.blocks {
             let stream = self.streams.entry(key.clone()).or_default();
             stream.landed.insert(number);
@@ -255,13 +259,32 @@ impl Planner {
             touched.insert(key, stream.landed.watermark());
             places.into_iter().for_each(|position| self.positions.settled(position));
         }
-        touched.into_iter().collect()
+        touched
     }
 
     /// The place of the log up to which everything has landed.
     #[must_use]
     pub fn position(&self) -> Option<LogPosition> {
         self.positions.through()
+    }
+
+    /// Every insert with a smaller id is settled.
+    #[must_use]
+    pub fn settled_below(&self) -> u64 {
+        let oldest = self.flights.keys().copied().chain(self.oldest_open).min();
+        oldest.unwrap_or(self.next_insert)
+    }
+
+    /// Watermark of one stream.
+    #[must_use]
+    pub fn watermark(&self, key: &StreamKey) -> u64 {
+        self.streams.get(key).map_or(0, |stream| stream.landed.watermark())
+    }
+
+    /// Inserts that are being made.
+    #[must_use]
+    pub fn flying(&self) -> usize {
+        self.flights.len()
     }
 
     /// Watermarks of all streams.

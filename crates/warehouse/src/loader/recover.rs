@@ -1,6 +1,6 @@
 //! Finding out, at the start, what the loader before has left behind.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use kt_bus::LogPosition;
 use kt_model::Nanos;
@@ -83,11 +83,13 @@ pub async fn recover(client: &Client, now: Nanos) -> Result<Recovered, ClientErr
         found: HashMap::new(),
         position: (position.log_sequence > 0)
             .then_some(LogPosition { stream_created: position.stream_created, sequence: position.log_sequence }),
+        oldest_open: None,
         next_insert: (position.newest_insert + 1).max(u64::try_from(now.0).unwrap_or(0)),
     };
     let open = format!(
-        "SELECT {EXTENT_COLUMNS} FROM ops.intents WHERE stage = 'planned' AND insert_id >= {floor} AND insert_id NOT IN \
-         (SELECT insert_id FROM ops.intents WHERE stage != 'planned' AND insert_id >= {floor})",
+        "SELECT {EXTENT_COLUMNS} FROM ops.intents WHERE stage = 'planned' AND insert_id >= {floor} AND \
+         (insert_id, writer, epoch) NOT IN \
+         (SELECT insert_id, writer, epoch FROM ops.intents WHERE stage != 'planned' AND insert_id >= {floor})",
         floor = position.settled_below
     );
     for row in client.query_rows::<ExtentRow>(&open, &Options::new()).await? {
@@ -100,8 +102,8 @@ pub async fn recover(client: &Client, now: Nanos) -> Result<Recovered, ClientErr
 }
 
 async fn position(client: &Client) -> Result<PositionRow, ClientError> {
-    let sql = "SELECT argMaxIf(stream_created, written_at, stage = 'done') AS stream_created, \
-               argMaxIf(log_sequence, written_at, stage = 'done') AS log_sequence, \
+    let sql = "SELECT argMaxIf(stream_created, written_at, log_sequence > 0) AS stream_created, \
+               argMaxIf(log_sequence, written_at, log_sequence > 0) AS log_sequence, \
                max(settled_below) AS settled_below, max(insert_id) AS newest_insert FROM ops.intents";
     let none = PositionRow { stream_created: 0, log_sequence: 0, settled_below: 0, newest_insert: 0 };
     Ok(client.query_row(sql, &Options::new()).await?.unwrap_or(none))
@@ -129,7 +131,7 @@ async fn landed(client: &Client) -> Result<HashMap<StreamKey, LandedBlocks>, Cli
 }
 
 /// Counts the rows of an insert whose end is not in the books: all there, it is done; none, its blocks
-/// come again; some, only the missing ones will be taken from its blocks.
+/// come again; some, only the missing ones will be taken from its blocks, and the books stay open.
 async fn settle(
     client: &Client,
     row: &ExtentRow,
@@ -139,24 +141,28 @@ async fn settle(
     let counters = extent.landed(client).await?;
     let (table, planned, found) = (extent.stream.kind.table(), row.rows, counters.len() as u64);
     tracing::warn!(table, insert = row.insert_id, planned, found, "an insert without an end in the books was counted");
-    let whole = found == planned;
     if found > 0 {
         extent.mark_dirty(client).await?;
     }
-    let mut watermark = 0;
-    if whole {
+    if found == planned {
         let blocks = recovered.landed.entry(extent.stream.clone()).or_default();
         row.blocks.iter().for_each(|block| drop(blocks.insert(*block)));
-        watermark = blocks.watermark();
-    } else if found > 0 {
-        recovered.found.entry(extent.stream.clone()).or_insert_with(BTreeSet::new).extend(counters);
+        return close(client, row, "done", blocks.watermark()).await;
     }
-    let stage = if whole { "done" } else { "abandoned" };
+    if found == 0 {
+        return close(client, row, "abandoned", 0).await;
+    }
+    recovered.found.entry(extent.stream.clone()).or_default().extend(counters);
+    recovered.oldest_open = Some(recovered.oldest_open.map_or(row.insert_id, |oldest| oldest.min(row.insert_id)));
+    Ok(())
+}
+
+async fn close(client: &Client, row: &ExtentRow, stage: &str, watermark: u64) -> Result<(), ClientError> {
     let sql = format!(
         "INSERT INTO ops.intents (insert_id, stage, fence, kind, day, writer, epoch, blocks, last_block, rows, \
-         first_counter, last_counter, min_event_ts, max_event_ts, landed_block, settled_below) \
+         first_counter, last_counter, min_event_ts, max_event_ts, landed_block) \
          SELECT insert_id, '{stage}', fence, kind, day, writer, epoch, blocks, last_block, rows, first_counter, \
-         last_counter, min_event_ts, max_event_ts, {watermark}, 0 FROM ops.intents \
+         last_counter, min_event_ts, max_event_ts, {watermark} FROM ops.intents \
          WHERE stage = 'planned' AND insert_id = {} AND writer = {{writer:String}} AND epoch = {} LIMIT 1",
         row.insert_id, row.epoch
     );
