@@ -9,11 +9,14 @@
 
 pub mod client;
 pub mod config;
+pub mod ddl_check;
 pub mod engine;
 pub mod error;
 pub mod exception;
 pub mod framing;
 pub mod http;
+pub mod loader;
+pub mod marts;
 mod migration;
 pub mod sandbox;
 mod serve;
