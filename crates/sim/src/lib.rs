@@ -29,6 +29,7 @@ mod metrics;
 mod query;
 mod recorded;
 mod server;
+mod session;
 mod status;
 mod websocket;
 

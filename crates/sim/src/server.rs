@@ -18,7 +18,6 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
-use crate::client::{self, Session};
 use crate::command::{Answer, COMMAND_QUEUE, Command};
 use crate::config::SimConfig;
 use crate::error::SimError;
@@ -27,6 +26,7 @@ use crate::generated;
 use crate::metrics::Metrics;
 use crate::query::Target;
 use crate::recorded::{self, Player};
+use crate::session::{self, Session};
 use crate::status::VenueStatus;
 use crate::websocket;
 
@@ -128,8 +128,18 @@ impl Sim {
             shutdown.await;
             stop.send_replace(true);
         };
-        let served = axum::serve(listener, router).with_graceful_shutdown(signal).await;
+        let mut stopped = self.stop.subscribe();
+        let mut serving = std::pin::pin!(axum::serve(listener, router).with_graceful_shutdown(signal).into_future());
+        let early = tokio::select! {
+            served = &mut serving => Some(served),
+            _ = stopped.wait_for(|stop| *stop) => None,
+        };
+        // Requests that wait for a source are answered by its end.
         self.sources.shutdown().await;
+        let served = match early {
+            Some(served) => served,
+            None => serving.await,
+        };
         served.map_err(SimError::Serve)
     }
 }
@@ -154,7 +164,7 @@ async fn add_recordings(
         let description = recording.describe();
         let (sender, receiver) = mpsc::channel(COMMAND_QUEUE);
         venues.insert(venue, Venue { commands: sender, status: status.clone(), description });
-        sources.spawn(Player::new(Arc::new(recording), replay.clone(), status).run(receiver));
+        sources.spawn(Player::new(Arc::new(recording), &replay, status).run(receiver));
     }
     Ok(())
 }
@@ -232,7 +242,7 @@ async fn venue(State(shared): Shares, request: Request) -> Response<Body> {
         return respond(answer);
     }
     match websocket::accept(request) {
-        Err(refusal) => refusal,
+        Err(reason) => respond(Answer::refuse(StatusCode::BAD_REQUEST, -1, reason)),
         Ok((response, upgrade)) => {
             let session = Session {
                 id: shared.next_client.fetch_add(1, Ordering::Relaxed),
@@ -243,7 +253,7 @@ async fn venue(State(shared): Shares, request: Request) -> Response<Body> {
                 ping_interval: shared.config.ping_interval,
                 shutdown: shared.stop.clone(),
             };
-            tokio::spawn(client::serve(upgrade, session));
+            tokio::spawn(session::serve(upgrade, session));
             response
         }
     }

@@ -67,26 +67,19 @@ pub(crate) fn is_upgrade(headers: &HeaderMap) -> bool {
 }
 
 /// The answer that turns the connection into a WebSocket, and the pending connection.
-/// An `Err` holds the answer to a handshake that cannot be accepted.
-pub(crate) fn accept(
-    mut request: Request<Body>,
-) -> Result<(Response<Body>, hyper::upgrade::OnUpgrade), Response<Body>> {
-    let refuse = |text: &'static str| {
-        let mut response = Response::new(Body::from(text));
-        *response.status_mut() = StatusCode::BAD_REQUEST;
-        response
-    };
+/// An `Err` says why the handshake cannot be accepted.
+pub(crate) fn accept(mut request: Request<Body>) -> Result<(Response<Body>, hyper::upgrade::OnUpgrade), &'static str> {
     let headers = request.headers();
     let version = headers.get(header::SEC_WEBSOCKET_VERSION);
     if version.is_none_or(|version| version != "13") {
-        return Err(refuse("only WebSocket version 13 is spoken here"));
+        return Err("only WebSocket version 13 is spoken here");
     }
     let Some(key) = headers.get(header::SEC_WEBSOCKET_KEY) else {
-        return Err(refuse("the header Sec-WebSocket-Key is missing"));
+        return Err("the header Sec-WebSocket-Key is missing");
     };
     let accept = derive_accept_key(key.as_bytes());
     let Ok(accept) = HeaderValue::from_str(&accept) else {
-        return Err(refuse("the header Sec-WebSocket-Key cannot be answered"));
+        return Err("the header Sec-WebSocket-Key cannot be answered");
     };
     let upgrade = hyper::upgrade::on(&mut request);
     let mut response = Response::new(Body::empty());

@@ -1,5 +1,7 @@
 //! Faults do what they say, are counted, and leave everything else alone.
 
+#![allow(clippy::unwrap_used, reason = "a broken expectation is a failed test")]
+
 mod common;
 
 use common::{Client, Running, frames, recording};

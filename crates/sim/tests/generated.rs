@@ -1,5 +1,7 @@
 //! The generated market keeps the rules a feed handler checks on the real exchange.
 
+#![allow(clippy::unwrap_used, reason = "a broken expectation is a failed test")]
+
 mod common;
 
 use std::collections::{BTreeMap, HashMap};

@@ -1,5 +1,7 @@
 //! Recordings reach a real WebSocket client byte for byte, in order and complete.
 
+#![allow(clippy::unwrap_used, reason = "a broken expectation is a failed test")]
+
 mod common;
 
 use std::collections::BTreeMap;

@@ -9,16 +9,15 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::market::Market;
-use super::subscriber::{Asked, Subscriber, answer, understand};
+use super::subscriber::Subscribers;
 use super::{Side, rest};
-use crate::client::{Chunk, Client, Content};
 use crate::command::{Command, Commands, FaultAnswer};
-use crate::config::GeneratedConfig;
+use crate::config::{GeneratedConfig, Pace};
 use crate::error::SimError;
 use crate::faults::{Fault, FaultGate, FaultRequest, GARBAGE, Passage};
 use crate::metrics::Metrics;
 use crate::status::VenueStatus;
-use crate::websocket::{Opcode, append, frame};
+use crate::websocket::{Opcode, frame};
 
 /// Steps taken between two looks at the command queue when the market is behind its time.
 const STEPS_AT_ONCE: u64 = 64;
@@ -36,10 +35,12 @@ pub(crate) struct Engine {
     market: Market,
     statuses: [Arc<VenueStatus>; 2],
     gates: [FaultGate<HeldFrame>; 2],
-    subscribers: Vec<Subscriber>,
+    subscribers: Subscribers,
     /// When the step number `.1` was or will be due.
     clock: Option<(Instant, u64)>,
     paused_until: Option<Instant>,
+    /// How late a step may be before the market skips time: more after a pause.
+    patience: Duration,
     start_time: i64,
 }
 
@@ -66,9 +67,10 @@ impl Engine {
             config,
             market,
             statuses,
-            subscribers: Vec::new(),
+            subscribers: Subscribers::default(),
             clock: None,
             paused_until: None,
+            patience: TOO_LATE,
         };
         Ok((engine, parts.into()))
     }
@@ -92,7 +94,7 @@ impl Engine {
     /// nothing may be missed.
     fn waits(&self) -> bool {
         let bounded = self.config.ticks.is_some() || self.config.pace.factor().is_none();
-        bounded && self.subscribers.iter().all(|subscriber| subscriber.streams.is_empty())
+        bounded && self.subscribers.are_silent()
     }
 
     fn ended(&self) -> bool {
@@ -119,9 +121,7 @@ impl Engine {
             Some(moment) if self.config.pace.factor().is_some() => tokio::time::sleep_until(moment).await,
             Some(moment) => {
                 tokio::time::sleep_until(moment).await;
-                for subscriber in &self.subscribers {
-                    subscriber.client.room().await;
-                }
+                self.subscribers.room().await;
             }
         }
     }
@@ -129,22 +129,24 @@ impl Engine {
     fn catch_up(&mut self) {
         for _ in 0..STEPS_AT_ONCE {
             let now = Instant::now();
-            let Some(moment) = self.due(now).filter(|moment| *moment <= now) else { return };
-            if self.config.pace.factor().is_some() && now - moment > TOO_LATE {
+            let Some(moment) = self.due(now).filter(|moment| *moment <= now) else {
+                self.patience = TOO_LATE;
+                return;
+            };
+            if self.config.pace.factor().is_some() && now - moment > self.patience {
                 tracing::warn!(behind = ?(now - moment), "the generated market is too slow for its rate and skips time");
                 self.statuses.iter().for_each(|status| _ = status.metrics.late_ticks.inc());
                 self.clock = None;
             }
             self.step();
-            let backlog = self.subscribers.iter().any(|subscriber| subscriber.client.is_full());
-            if self.config.pace.factor().is_none() && backlog {
+            if self.config.pace.factor().is_none() && self.subscribers.are_behind() {
                 return;
             }
         }
     }
 
     fn now(&self) -> i64 {
-        let runs_alone = self.config.start_time.is_some() || self.config.pace.factor().is_none();
+        let runs_alone = self.config.start_time.is_some() || self.config.pace != Pace::Real;
         let elapsed = self.config.tick.as_nanos() as i64 * self.market.steps() as i64;
         if runs_alone { self.start_time + elapsed } else { wall_clock() }
     }
@@ -165,7 +167,7 @@ impl Engine {
             status.played.fetch_add(played, Ordering::AcqRel);
             status.exhausted.store(self.ended(), Ordering::Release);
         }
-        self.hand_out();
+        self.subscribers.hand_out(&self.market);
     }
 
     /// Lets a venue's frames of this step pass through its faults.
@@ -196,38 +198,16 @@ impl Engine {
         }
     }
 
-    fn hand_out(&mut self) {
-        let batch = &self.market.batch;
-        for subscriber in &self.subscribers {
-            let mut bytes = Vec::new();
-            let mut frames = 0;
-            for frame in batch.frames.iter().filter(|frame| subscriber.takes[frame.stream as usize]) {
-                frames += 1;
-                match subscriber.combined {
-                    true => bytes.extend_from_slice(batch.combined(frame)),
-                    false => append(&mut bytes, Opcode::Text, batch.payload(frame)),
-                }
-            }
-            if frames == 0 {
-                continue;
-            }
-            let chunk = Chunk { bytes: bytes.into(), content: Content::Data { frames, connections: Vec::new() } };
-            if !subscriber.client.send(chunk) && subscriber.client.is_full() {
-                let status = &self.statuses[subscriber.side as usize];
-                tracing::warn!(venue = %status.venue, client = subscriber.client.id, "a client is too slow for the market and is cut off");
-                status.metrics.slow_clients.inc();
-                subscriber.client.cut();
-            }
-        }
-    }
-
     fn handle(&mut self, command: Command) {
         match command {
-            Command::Attach(client) => self.attach(client),
-            Command::Detach { client } => self.detach(client),
-            Command::Text { client, text } => self.hear(client, &text),
+            Command::Attach(client) => {
+                let side = generated_side(&client.status.venue);
+                self.subscribers.attach(client, side, &mut self.market);
+            }
+            Command::Detach { client } => self.subscribers.detach(client, &mut self.market),
+            Command::Text { client, text } => self.subscribers.hear(client, &text, &mut self.market),
             Command::Get { venue, target, reply } => {
-                let side = Side::of_venue(&venue).expect("the server routes only the two generated venues here");
+                let side = generated_side(&venue);
                 let answer = rest::answer(&self.market, side, &target, self.now() / 1_000_000);
                 if reply.send(answer).is_err() {
                     tracing::debug!("a REST client went before its answer");
@@ -242,101 +222,32 @@ impl Engine {
         }
     }
 
-    fn attach(&mut self, client: Client) {
-        let side = Side::of_venue(&client.status.venue).expect("the server routes only the two generated venues here");
-        let mut subscriber = Subscriber::new(client, side, self.market.streams.all.len());
-        let named = subscriber.named_by_url();
-        self.subscribe(&mut subscriber, &named);
-        self.subscribers.push(subscriber);
-    }
-
-    fn detach(&mut self, id: u64) {
-        let Some(index) = self.subscribers.iter().position(|subscriber| subscriber.client.id == id) else { return };
-        for number in self.subscribers.swap_remove(index).streams {
-            self.market.unwant(number);
-        }
-    }
-
-    fn subscribe(&mut self, subscriber: &mut Subscriber, names: &[String]) {
-        for name in names {
-            match self.market.streams.find(subscriber.side, name) {
-                // As at the venue: an unknown stream is accepted and never sends anything.
-                None => {
-                    let status = &subscriber.client.status;
-                    status.metrics.unknown_streams.inc();
-                    tracing::warn!(venue = %status.venue, stream = %name, "a client subscribes to a stream that does not exist");
-                }
-                Some(number) if !subscriber.takes[number as usize] => {
-                    subscriber.takes[number as usize] = true;
-                    subscriber.streams.push(number);
-                    self.market.want(number);
-                }
-                Some(_) => {}
-            }
-        }
-    }
-
-    fn hear(&mut self, id: u64, text: &str) {
-        let Some(index) = self.subscribers.iter().position(|subscriber| subscriber.client.id == id) else { return };
-        let mut subscriber = self.subscribers.swap_remove(index);
-        let reply = match understand(text) {
-            Asked::Subscribe(names, id) => {
-                self.subscribe(&mut subscriber, &names);
-                answer(&Value::Null, &id)
-            }
-            Asked::Unsubscribe(names, id) => {
-                for name in &names {
-                    let number = self.market.streams.find(subscriber.side, name);
-                    if let Some(number) =
-                        number.filter(|number| std::mem::take(&mut subscriber.takes[*number as usize]))
-                    {
-                        subscriber.streams.retain(|known| *known != number);
-                        self.market.unwant(number);
-                    }
-                }
-                answer(&Value::Null, &id)
-            }
-            Asked::List(id) => answer(&json!(subscriber.names(&self.market.streams)), &id),
-            Asked::SetProperty(combined, id) => {
-                subscriber.combined = combined.unwrap_or(subscriber.combined);
-                answer(&Value::Null, &id)
-            }
-            Asked::GetProperty(id) => answer(&subscriber.combined.into(), &id),
-            Asked::Refused(reply) => reply,
-        };
-        if !subscriber.client.answer(&reply) {
-            tracing::warn!(client = id, "an answer could not be queued: the client is gone or too slow");
-        }
-        self.subscribers.push(subscriber);
-    }
-
     fn inject(&mut self, request: &FaultRequest) -> FaultAnswer {
-        let side = Side::of_venue(&request.venue).expect("the server routes only the two generated venues here");
+        let side = generated_side(&request.venue);
         if let Some(pending) = self.gates[side as usize].add(request) {
             return FaultAnswer { applied: 0, pending };
         }
-        let clients = || {
-            self.subscribers.iter().filter(|subscriber| subscriber.side == side).map(|subscriber| &subscriber.client)
-        };
         let applied = match &request.fault {
             // One market, one clock: a pause is for both venues.
             Fault::Pause { ms } => {
-                self.paused_until = Some(Instant::now() + Duration::from_millis(*ms));
+                let pause = Duration::from_millis(*ms);
+                self.paused_until = Some(Instant::now() + pause);
+                self.patience = TOO_LATE + pause;
                 1
             }
             Fault::Garbage { text } => {
                 let garbage: Bytes = frame(Opcode::Text, text.as_deref().unwrap_or(GARBAGE).as_bytes()).into();
-                let send = |client: &&Client| client.send(Chunk { bytes: garbage.clone(), content: Content::Answer });
-                clients().filter(send).count() as u64
+                self.subscribers.broadcast(side, &garbage)
             }
-            _ => {
-                clients().for_each(Client::cut);
-                clients().count() as u64
-            }
+            _ => self.subscribers.cut(side),
         };
         self.statuses[side as usize].metrics.fault(request.fault.name(), applied);
         FaultAnswer { applied, pending: 0 }
     }
+}
+
+fn generated_side(venue: &str) -> Side {
+    Side::of_venue(venue).expect("the server routes only the two generated venues here")
 }
 
 fn describe(market: &Market, side: Side, config: &GeneratedConfig) -> Value {

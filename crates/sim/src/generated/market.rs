@@ -7,12 +7,12 @@ use super::Side;
 use super::act::{Fill, Traders};
 use super::batch::Batch;
 use super::book::Book;
-use super::encode::{Decimal, Put, put};
+use super::depth::DepthStream;
 use super::fundamental::Fundamentals;
 use super::funding::Funding;
 use super::instrument::{Instrument, instruments};
-use super::listing::{DepthStream, Listing, Place};
-use super::streams::{Slot, Streams, Wide};
+use super::listing::{Listing, Place};
+use super::streams::{Slot, Streams};
 use crate::config::GeneratedConfig;
 
 /// Futures count update ids over all instruments of a matching engine, so one book's have holes.
@@ -34,24 +34,24 @@ pub struct Market {
     pub(crate) fundings: Vec<Funding>,
     fundamentals: Fundamentals,
     /// Spot listings, then the perpetual ones.
-    listings: Vec<Listing>,
+    pub(super) listings: Vec<Listing>,
     /// Cumulated shares of the instruments in all acts.
     shares: Vec<f64>,
     pub(crate) streams: Streams,
     pub(crate) batch: Batch,
-    fills: Vec<Fill>,
-    step: u64,
-    rhythm: Rhythm,
+    pub(super) fills: Vec<Fill>,
+    pub(super) step: u64,
+    pub(super) rhythm: Rhythm,
     credit: f64,
 }
 
 /// What happens every how many steps.
-struct Rhythm {
+pub(super) struct Rhythm {
     frames_per_step: f64,
     walk: u64,
     walk_seconds: f64,
     quarter_second: u64,
-    second: u64,
+    pub(super) second: u64,
 }
 
 impl Rhythm {
@@ -79,8 +79,9 @@ impl Market {
         };
         let mut listings = Vec::with_capacity(2 * instruments.len());
         for side in Side::BOTH {
-            for index in 0..instruments.len() {
-                listings.push(listing(&instruments[index], Place { side, instrument: index }, &steps, &mut random));
+            for (index, instrument) in instruments.iter().enumerate() {
+                let place = Place { side, instrument: index };
+                listings.push(listing(instrument, place, &steps, &mut random));
             }
         }
         let mut total = 0.0;
@@ -200,97 +201,11 @@ impl Market {
         frames
     }
 
-    /// The last act's taker was liquidated.
-    fn publish_liquidation(&mut self, instrument: usize, now: i64) {
-        let listing = &self.listings[self.instruments.len() + instrument];
-        let (scale, fills) = (listing.scale, &self.fills);
-        let lots: i64 = fills.iter().map(|fill| fill.lots).sum();
-        let turnover: i128 = fills.iter().map(|fill| i128::from(fill.price) * i128::from(fill.lots)).sum();
-        let average = i64::try_from(turnover / i128::from(lots)).unwrap_or(fills[0].price);
-        let side = if fills[0].buyer_is_maker { "SELL" } else { "BUY" };
-        let write = |buffer: &mut Vec<u8>| {
-            put!(
-                buffer,
-                "{\"e\":\"forceOrder\",\"E\":",
-                now,
-                ",\"o\":{\"s\":\"",
-                listing.symbol.as_str(),
-                "\",\"S\":\"",
-                side
-            );
-            put!(
-                buffer,
-                "\",\"o\":\"LIMIT\",\"f\":\"IOC\",\"q\":\"",
-                scale.quantity(lots),
-                "\",\"p\":\"",
-                scale.price(fills[fills.len() - 1].price)
-            );
-            put!(
-                buffer,
-                "\",\"ap\":\"",
-                scale.price(average),
-                "\",\"X\":\"FILLED\",\"l\":\"",
-                scale.quantity(fills[fills.len() - 1].lots)
-            );
-            put!(buffer, "\",\"z\":\"", scale.quantity(lots), "\",\"T\":", now, "}}");
-        };
-        let own = self.streams.number(Side::Perpetual, instrument, Slot::ForceOrder);
-        for number in [own, self.streams.wide(Wide::ForceOrder)] {
-            if self.streams.is_wanted(number) {
-                self.batch.push(number, self.streams.opening(number), write);
-            }
-        }
-    }
-
-    /// Mark price, index and funding of all perpetuals, once a second.
-    fn publish_marks(&mut self, now: i64) {
-        let count = self.instruments.len();
-        for (index, funding) in self.fundings.iter_mut().enumerate() {
-            funding.second(self.listings[index].mid(), self.listings[count + index].mid());
-        }
-        let third = (self.step / self.rhythm.second).is_multiple_of(3);
-        let speeds = [(Slot::Mark1s, Wide::Mark1s, true), (Slot::Mark, Wide::Mark, third)];
-        for (slot, wide, _) in speeds.into_iter().filter(|(_, _, due)| *due) {
-            for (instrument, funding) in
-                self.instruments.iter().zip(&self.fundings).enumerate().map(|(index, pair)| ((index, pair.0), pair.1))
-            {
-                let number = self.streams.number(Side::Perpetual, instrument.0, slot);
-                if self.streams.is_wanted(number) {
-                    let write = |buffer: &mut Vec<u8>| mark(buffer, &instrument.1.symbol, funding, now);
-                    self.batch.push(number, self.streams.opening(number), write);
-                }
-            }
-            let number = self.streams.wide(wide);
-            if self.streams.is_wanted(number) {
-                self.batch.push(number, self.streams.opening(number), |buffer| {
-                    for (index, (instrument, funding)) in self.instruments.iter().zip(&self.fundings).enumerate() {
-                        put!(buffer, if index == 0 { "[" } else { "," });
-                        mark(buffer, &instrument.symbol, funding, now);
-                    }
-                    put!(buffer, "]");
-                });
-            }
-        }
-    }
-
+    /// An instrument's listing at a venue.
     pub(crate) fn listing(&self, side: Side, symbol: &str) -> Option<&Listing> {
         let mut listings = self.listings.iter();
         listings.find(|listing| listing.place.side == side && listing.symbol.eq_ignore_ascii_case(symbol))
     }
-}
-
-fn mark(buffer: &mut Vec<u8>, symbol: &str, funding: &Funding, now: i64) {
-    put!(
-        buffer,
-        "{\"e\":\"markPriceUpdate\",\"E\":",
-        now,
-        ",\"s\":\"",
-        symbol,
-        "\",\"p\":\"",
-        Decimal(funding.mark, 8)
-    );
-    put!(buffer, "\",\"P\":\"", Decimal(funding.index, 8), "\",\"i\":\"", Decimal(funding.index, 8));
-    put!(buffer, "\",\"r\":\"", Decimal(funding.rate, 8), "\",\"T\":", funding.next_settlement(now), "}");
 }
 
 fn listing(instrument: &Instrument, place: Place, steps: &impl Fn(u128) -> u64, random: &mut impl Rng) -> Listing {

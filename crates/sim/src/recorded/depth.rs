@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::label::string_after;
-use super::load::{Recording, Snapshot};
+use super::recording::{Recording, Snapshot};
 
 /// Price and quantity as the venue wrote them.
 type Level<'a> = (Cow<'a, str>, Cow<'a, str>);

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::load::Recording;
+use super::recording::Recording;
 use crate::query::Target;
 
 impl Recording {

@@ -7,8 +7,11 @@ mod dialect;
 mod label;
 mod load;
 mod player;
+mod recording;
 mod reference;
 mod rest;
+mod roster;
+mod snapshots;
 
 pub(crate) use load::load;
 pub(crate) use player::Player;

@@ -1,6 +1,6 @@
 //! Which recorded REST response answers a request.
 
-use super::load::{Recording, Snapshot};
+use super::recording::{Recording, Snapshot};
 use super::reference::Reference;
 use crate::query::Target;
 
