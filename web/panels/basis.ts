@@ -11,7 +11,10 @@ export interface BasisColumns {
 const LONGEST_SILENCE_MS = 5_000;
 
 /** Points of a line, with a break where the source was silent. */
-export function brokenLine(at: readonly number[], values: readonly (number | null)[]): [number, number | null][] {
+export function brokenLine(
+  at: readonly number[],
+  values: readonly (number | null)[],
+): [number, number | null][] {
   const points: [number, number | null][] = [];
   at.forEach((time, row) => {
     const last = points.at(-1);
@@ -30,7 +33,11 @@ export function basis(columns: BasisColumns, theme: Theme): EChartsOption {
     aria: { enabled: true, label: { description: describe(columns) } },
     grid: { left: 8, right: 68, top: 12, bottom: 22 },
     xAxis: timeAxis(theme),
-    yAxis: { ...valueAxis(theme), splitNumber: 4, axisLabel: { color: theme.muted, fontSize: 11, formatter: '{value} bp' } },
+    yAxis: {
+      ...valueAxis(theme),
+      splitNumber: 4,
+      axisLabel: { color: theme.muted, fontSize: 11, formatter: '{value} bp' },
+    },
     dataZoom: [{ type: 'inside', filterMode: 'none' }],
     series: [
       {
@@ -51,7 +58,12 @@ export function basis(columns: BasisColumns, theme: Theme): EChartsOption {
             {
               yAxis: Number(mean.toFixed(3)),
               lineStyle: { color: theme.warn, type: 'dashed' },
-              label: { formatter: `mean ${mean.toFixed(2)}`, position: 'insideStartTop', color: theme.warn, fontSize: 11 },
+              label: {
+                formatter: `mean ${mean.toFixed(2)}`,
+                position: 'insideStartTop',
+                color: theme.warn,
+                fontSize: 11,
+              },
             },
           ],
         },

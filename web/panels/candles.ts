@@ -1,5 +1,5 @@
 import type { EChartsOption } from 'echarts';
-import { clockLabel, base, emptyChart, type Theme, valueAxis } from './theme.js';
+import { base, clockLabel, emptyChart, type Theme, valueAxis } from './theme.js';
 
 /** Candles as the warehouse answers them: one array per column, in time order. */
 export interface CandleColumns {
@@ -81,17 +81,29 @@ export function candles(columns: CandleColumns, settings: CandleSettings, theme:
     axisPointer: { link: [{ xAxisIndex: 'all' }] },
     xAxis: [
       { ...axis, gridIndex: 0, axisLabel: { show: false } },
-      { ...axis, gridIndex: 1, axisLabel: { color: theme.muted, fontSize: 11, hideOverlap: true } },
+      {
+        ...axis,
+        gridIndex: 1,
+        axisLabel: { color: theme.muted, fontSize: 11, hideOverlap: true, showMinLabel: false },
+      },
     ],
     yAxis: [
       { ...valueAxis(theme), gridIndex: 0, splitNumber: 5 },
-      { ...valueAxis(theme), gridIndex: 1, splitNumber: 2, scale: false, name: '', axisLabel: { color: theme.muted, fontSize: 10, formatter: short } },
+      {
+        ...valueAxis(theme),
+        gridIndex: 1,
+        splitNumber: 2,
+        scale: false,
+        name: '',
+        axisLabel: { color: theme.muted, fontSize: 10, formatter: short },
+      },
     ],
     dataZoom: [{ type: 'inside', xAxisIndex: [0, 1], filterMode: 'filter', minValueSpan: 10 }],
     series: [
       {
         name: 'price',
         type: 'candlestick',
+        barMaxWidth: 14,
         data: prices as number[][],
         itemStyle: {
           // Rising candles are hollow, falling ones filled: the shape tells them apart, not colour alone.
@@ -103,7 +115,14 @@ export function candles(columns: CandleColumns, settings: CandleSettings, theme:
         },
         ...(lastClose === undefined || lastClose === null ? {} : { markLine: lastPrice(lastClose, theme) }),
       },
-      { name: `volume ${settings.unit}`, type: 'bar', xAxisIndex: 1, yAxisIndex: 1, data: volumes as never, barMaxWidth: 12 },
+      {
+        name: `volume ${settings.unit}`,
+        type: 'bar',
+        xAxisIndex: 1,
+        yAxisIndex: 1,
+        data: volumes as never,
+        barMaxWidth: 14,
+      },
     ],
   };
 }
@@ -114,7 +133,14 @@ function lastPrice(price: number, theme: Theme) {
     silent: true,
     animation: false,
     lineStyle: { color: theme.accent, type: 'dashed' as const, width: 1 },
-    label: { color: theme.panel, backgroundColor: theme.accent, padding: [2, 4], borderRadius: 2, fontSize: 11, formatter: String(price) },
+    label: {
+      color: theme.panel,
+      backgroundColor: theme.accent,
+      padding: [2, 4],
+      borderRadius: 2,
+      fontSize: 11,
+      formatter: String(price),
+    },
     data: [{ yAxis: price }],
   };
 }
@@ -128,9 +154,11 @@ export function describe(columns: CandleColumns, settings: CandleSettings): stri
   const count = columns.open_ms.length;
   const first = columns.open_ms[0];
   const last = columns.open_ms.at(-1);
-  if (first === undefined || last === undefined) return 'No trades in this range yet.';
   const highs = columns.high.filter((value) => value !== null);
   const lows = columns.low.filter((value) => value !== null);
+  if (first === undefined || last === undefined || highs.length === 0 || lows.length === 0) {
+    return 'No trades in this range yet.';
+  }
   return (
     `${count} candles of ${settings.intervalSeconds} seconds from ${clockLabel(first)} to ${clockLabel(last)} UTC, ` +
     `low ${Math.min(...lows)}, high ${Math.max(...highs)}, last close ${columns.close.at(-1) ?? 'unknown'}.`

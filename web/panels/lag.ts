@@ -28,18 +28,30 @@ export function lag(columns: LagColumns, theme: Theme): EChartsOption {
   if (known.length === 0) return emptyChart('no event to measure yet', theme);
   return {
     ...base(theme),
-    aria: { enabled: true, label: { description: `Delay from receipt over ${columns.at_ms.length} seconds.` } },
-    tooltip: { ...base(theme).tooltip, valueFormatter: (value) => (typeof value === 'number' ? duration(value) : 'unknown') },
+    aria: {
+      enabled: true,
+      label: { description: `Delay from receipt over ${columns.at_ms.length} seconds.` },
+    },
+    tooltip: {
+      ...base(theme).tooltip,
+      valueFormatter: (value) => (typeof value === 'number' ? duration(value) : 'unknown'),
+    },
     legend: {
       top: 0,
+      icon: 'roundRect',
       left: 0,
-      itemWidth: 16,
+      itemWidth: 10,
       itemHeight: 8,
       textStyle: { color: theme.muted, fontSize: 11, fontFamily: theme.font },
     },
     grid: { left: 8, right: 52, top: 26, bottom: 22 },
     xAxis: timeAxis(theme),
-    yAxis: { ...valueAxis(theme), type: 'log', logBase: 10, axisLabel: { color: theme.muted, fontSize: 11, formatter: duration } },
+    yAxis: {
+      ...valueAxis(theme),
+      type: 'log',
+      logBase: 10,
+      axisLabel: { color: theme.muted, fontSize: 11, formatter: duration },
+    },
     series: known.map(([name, values, colour, type]) => ({
       name,
       type: 'line' as const,

@@ -12,15 +12,23 @@ export interface RateColumns {
 
 /** Events in, by kind, stacked; rows landed as a line over them. */
 export function rates(columns: RateColumns, theme: Theme): EChartsOption {
-  const kinds = Object.entries(columns.by_kind).filter(([, values]) => values.some((value) => (value ?? 0) > 0));
-  if (columns.at_ms.length === 0 || kinds.length === 0) return emptyChart('no event on the hot path yet', theme);
-  const points = (values: readonly (number | null)[]) => columns.at_ms.map((at, row) => [at, values[row] ?? null]);
+  const kinds = Object.entries(columns.by_kind).filter(([, values]) =>
+    values.some((value) => (value ?? 0) > 0),
+  );
+  if (columns.at_ms.length === 0 || kinds.length === 0)
+    return emptyChart('no event on the hot path yet', theme);
+  const points = (values: readonly (number | null)[]) =>
+    columns.at_ms.map((at, row) => [at, values[row] ?? null]);
   const landedKnown = columns.landed.some((value) => value !== null);
   return {
     ...base(theme),
-    aria: { enabled: true, label: { description: `Events per second over ${columns.at_ms.length} seconds, by kind.` } },
+    aria: {
+      enabled: true,
+      label: { description: `Events per second over ${columns.at_ms.length} seconds, by kind.` },
+    },
     legend: {
       top: 0,
+      icon: 'roundRect',
       left: 0,
       itemWidth: 10,
       itemHeight: 8,
@@ -28,7 +36,13 @@ export function rates(columns: RateColumns, theme: Theme): EChartsOption {
     },
     grid: { left: 8, right: 52, top: 26, bottom: 22 },
     xAxis: timeAxis(theme),
-    yAxis: { ...valueAxis(theme), scale: false, min: 0, splitNumber: 3, axisLabel: { color: theme.muted, fontSize: 11, formatter: perSecond } },
+    yAxis: {
+      ...valueAxis(theme),
+      scale: false,
+      min: 0,
+      splitNumber: 3,
+      axisLabel: { color: theme.muted, fontSize: 11, formatter: perSecond },
+    },
     series: [
       ...kinds.map(([kind, values]) => ({
         name: kind,

@@ -68,7 +68,11 @@ export function base(theme: Theme) {
       backgroundColor: theme.panel,
       borderColor: theme.line,
       textStyle: { color: theme.text, fontSize: 11, fontFamily: theme.font },
-      axisPointer: { type: 'cross' as const, lineStyle: { color: theme.muted }, crossStyle: { color: theme.muted } },
+      axisPointer: {
+        type: 'cross' as const,
+        lineStyle: { color: theme.muted },
+        crossStyle: { color: theme.muted },
+      },
     },
   };
 }

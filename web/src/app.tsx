@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
-import { FeedPanel, FlowPanels, GapPanel, QuarantinePanel, ServicePanel } from './components/operations.js';
 import { Header } from './components/header.js';
 import { BasisPanel, BookPanel, CandlePanel } from './components/market.js';
+import { FeedPanel, FlowPanels, GapPanel, QuarantinePanel, ServicePanel } from './components/operations.js';
 import { ScannerPanel } from './components/scanner.js';
 import { Tiles } from './components/tiles.js';
 import { useAddress } from './data/address.js';
@@ -11,7 +11,7 @@ import { usePoll } from './data/poll.js';
 import { useTheme } from './data/theme.js';
 import type { GapAnswer, InstrumentList, PlatformAnswer, QuarantineAnswer, Scanner } from './data/types.js';
 
-const WATCHED = 8;
+const WATCHED = 12;
 
 /** The busiest instruments: what is shown before anybody chose. */
 function busiest(list: InstrumentList | null): Key[] {
@@ -21,6 +21,25 @@ function busiest(list: InstrumentList | null): Key[] {
     events: list?.events[row] ?? 0,
   }));
   return rows.sort((left, right) => right.events - left.events).slice(0, WATCHED);
+}
+
+function byName(left: Key, right: Key): number {
+  return left.instrument.localeCompare(right.instrument) || left.venue.localeCompare(right.venue);
+}
+
+/** What is shown to somebody who has not chosen: a perpetual of bitcoin, the market's yardstick, else the busiest. */
+function firstView(pinned: readonly Key[], list: InstrumentList | null): Key | null {
+  const events = (key: Key) =>
+    list?.events[
+      list.venue.findIndex((venue, row) => venue === key.venue && list.instrument[row] === key.instrument)
+    ] ?? 0;
+  const perpetuals = pinned.filter((key) => key.instrument.endsWith('-PERP'));
+  const bitcoin = perpetuals.filter((key) => key.instrument.startsWith('BTC-'));
+  const among = [bitcoin, perpetuals, pinned].find((keys) => keys.length > 0) ?? [];
+  return among.reduce<Key | null>(
+    (best, key) => (best === null || events(key) > events(best) ? key : best),
+    null,
+  );
 }
 
 function exchange(venue: string): string {
@@ -36,9 +55,13 @@ function perpetualOf(chosen: Key | null, scanner: Scanner | null): Key | null {
   if (chosen === null) return null;
   if (chosen.instrument.endsWith('-PERP')) return chosen;
   const quote = chosen.instrument.split('-')[1];
-  const all = (scanner?.venue ?? []).map((venue, row) => ({ venue, instrument: scanner?.instrument[row] ?? '' }));
+  const all = (scanner?.venue ?? []).map((venue, row) => ({
+    venue,
+    instrument: scanner?.instrument[row] ?? '',
+  }));
   const fits = all.filter(
-    (key) => exchange(key.venue) === exchange(chosen.venue) && base(key.instrument) === base(chosen.instrument),
+    (key) =>
+      exchange(key.venue) === exchange(chosen.venue) && base(key.instrument) === base(chosen.instrument),
   );
   return fits.find((key) => key.instrument.split('-')[1] === quote) ?? fits[0] ?? null;
 }
@@ -57,10 +80,15 @@ export function App() {
   const list = instruments.answer;
   useEffect(() => {
     const candidates = busiest(list).filter((key) => !pinned.some((held) => keyText(held) === keyText(key)));
-    if (pinned.length < WATCHED && candidates.length > 0) setPinned([...pinned, ...candidates].slice(0, WATCHED));
+    if (pinned.length < WATCHED && candidates.length > 0)
+      setPinned([...pinned, ...candidates].slice(0, WATCHED).sort(byName));
   }, [list]);
 
-  const chosen = address.key ?? pinned[0] ?? null;
+  const [first, setFirst] = useState<Key | null>(null);
+  useEffect(() => {
+    if (first === null && pinned.length > 0) setFirst(firstView(pinned, list));
+  }, [pinned]);
+  const chosen = address.key ?? first;
   const perpetual = perpetualOf(chosen, scanner.answer);
   const watch = useMemo(() => {
     const extra = [chosen, perpetual].filter((key) => key !== null);
@@ -85,7 +113,12 @@ export function App() {
   const choose = (key: Key) => go({ key: { venue: key.venue, instrument: key.instrument } });
   return (
     <>
-      <Header live={live} platform={platform} theme={address.theme} onTheme={(choice) => go({ theme: choice })} />
+      <Header
+        live={live}
+        platform={platform}
+        theme={address.theme}
+        onTheme={(choice) => go({ theme: choice })}
+      />
       <main class={live.connected || live.message === null ? '' : 'cut'}>
         <Tiles live={live} seconds={history.seconds} gaps={gaps} quarantine={quarantine} />
         <div class="grid">

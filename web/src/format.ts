@@ -61,3 +61,15 @@ export function delay(microseconds: number): string {
   if (microseconds >= 1_000) return `${(microseconds / 1_000).toFixed(1)} ms`;
   return `${Math.round(microseconds)} µs`;
 }
+
+/** Bid and ask with equally many decimals, so that digits stand below digits: `64203.9` becomes `64203.90`. */
+export function aligned(bid: string | null, ask: string | null): [string | null, string | null] {
+  const decimals = (text: string | null) =>
+    text === null || !text.includes('.') ? 0 : text.length - text.indexOf('.') - 1;
+  const most = Math.max(decimals(bid), decimals(ask));
+  const pad = (text: string | null) => {
+    if (text === null || most === 0) return text;
+    return (text.includes('.') ? text : `${text}.`) + '0'.repeat(most - decimals(text));
+  };
+  return [pad(bid), pad(ask)];
+}

@@ -1,3 +1,4 @@
+import type { EChartsOption } from 'echarts';
 import { BarChart, CandlestickChart, LineChart } from 'echarts/charts';
 import {
   AriaComponent,
@@ -10,7 +11,6 @@ import {
 } from 'echarts/components';
 import { type ECharts, init, use } from 'echarts/core';
 import { CanvasRenderer } from 'echarts/renderers';
-import type { EChartsOption } from 'echarts';
 import { useEffect, useRef } from 'preact/hooks';
 
 use([
@@ -47,7 +47,8 @@ export function Chart(props: { option: EChartsOption; label: string; view: strin
   }, []);
   useEffect(() => {
     // Zoom survives new data; another instrument, interval or theme starts anew.
-    const anew = view.current !== props.view || Array.isArray(props.option.title) || props.option.title !== undefined;
+    const anew =
+      view.current !== props.view || Array.isArray(props.option.title) || props.option.title !== undefined;
     view.current = props.view;
     chart.current?.setOption(props.option, anew ? { notMerge: true } : { replaceMerge: ['series', 'title'] });
   }, [props.option, props.view]);

@@ -1,5 +1,5 @@
-import { useTick } from '../data/clock.js';
 import type { ThemeChoice } from '../data/address.js';
+import { useTick } from '../data/clock.js';
 import type { Live } from '../data/live.js';
 import type { Polled } from '../data/poll.js';
 import type { PlatformAnswer } from '../data/types.js';
@@ -19,8 +19,10 @@ interface Verdict {
 
 /** The platform in one line: the worst thing that is known. */
 export function verdict(live: Live, platform: PlatformAnswer | null, problem: boolean, now: number): Verdict {
-  if (!live.connected && live.message === null && platform === null && !problem) return { kind: 'idle', words: 'connecting' };
-  if (!live.connected || live.at_ms === null || now - live.at_ms > 3_000) return { kind: 'bad', words: 'no live stream' };
+  if (!live.connected && live.message === null && platform === null && !problem)
+    return { kind: 'idle', words: 'connecting' };
+  if (!live.connected || live.at_ms === null || now - live.at_ms > 3_000)
+    return { kind: 'bad', words: 'no live stream' };
   if (platform && !platform.bus.ok) return { kind: 'bad', words: 'hot path down' };
   if (platform && !platform.warehouse.ok) return { kind: 'bad', words: 'warehouse down' };
   const venues = live.message?.common.venues ?? [];
@@ -46,7 +48,7 @@ export function Header(props: HeaderProps) {
   const state = verdict(props.live, props.platform.answer, props.platform.problem !== null, now);
   const source = props.platform.answer ? SOURCE[props.platform.answer.source] : null;
   return (
-    <header class="top" role="banner">
+    <header class="top">
       <a class="skip" href="#scanner">
         Skip to the scanner
       </a>

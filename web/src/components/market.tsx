@@ -1,13 +1,12 @@
 import { useMemo } from 'preact/hooks';
-import { type BasisColumns, basis as basisChart } from '../../panels/basis.js';
-import { describe as describeBasis } from '../../panels/basis.js';
+import { type BasisColumns, basis as basisChart, describe as describeBasis } from '../../panels/basis.js';
 import { candles as candleChart, describe as describeCandles } from '../../panels/candles.js';
 import type { Theme } from '../../panels/theme.js';
 import type { Interval } from '../data/address.js';
 import { type Key, keyText } from '../data/live.js';
 import { usePoll } from '../data/poll.js';
 import type { BasisAnswer, CandleAnswer, InstrumentList, Watched } from '../data/types.js';
-import { percent, signed, until, interval as intervalText } from '../format.js';
+import { aligned, interval as intervalText, percent, signed, until } from '../format.js';
 import { Chart } from './chart.js';
 import { Age, Empty, Panel, useStale } from './panel.js';
 
@@ -25,7 +24,11 @@ function byVenue(list: InstrumentList | null): [string, string[]][] {
   return [...groups].map(([venue, names]) => [venue, names.sort()] as [string, string[]]).sort();
 }
 
-export function InstrumentSelect(props: { list: InstrumentList | null; chosen: Key | null; onChoose: (key: Key) => void }) {
+export function InstrumentSelect(props: {
+  list: InstrumentList | null;
+  chosen: Key | null;
+  onChoose: (key: Key) => void;
+}) {
   const groups = useMemo(() => byVenue(props.list), [props.list]);
   const chosen = props.chosen === null ? '' : keyText(props.chosen);
   const known = groups.some(([venue, names]) => names.some((name) => `${venue}/${name}` === chosen));
@@ -108,7 +111,11 @@ export function CandlePanel(props: {
       ) : option === null ? (
         <Empty>Asking the warehouse…</Empty>
       ) : (
-        <Chart option={option} label={answer ? describeCandles(answer, settings) : ''} view={`${path} ${theme.name}`} />
+        <Chart
+          option={option}
+          label={answer ? describeCandles(answer, settings) : ''}
+          view={`${path} ${theme.name}`}
+        />
       )}
     </Panel>
   );
@@ -123,7 +130,10 @@ export function BasisPanel(props: { perpetual: Key | null; now: Watched | null; 
       : `/api/v1/basis?venue=${encodeURIComponent(perpetual.venue)}&instrument=${encodeURIComponent(perpetual.instrument)}&limit=${BASIS_SECONDS}`;
   const polled = usePoll<BasisAnswer>(path, 1_000);
   const answer: (BasisColumns & BasisAnswer) | null = polled.answer;
-  const option = useMemo(() => (answer === null ? null : basisChart(answer, theme)), [answer, theme.name, theme.still]);
+  const option = useMemo(
+    () => (answer === null ? null : basisChart(answer, theme)),
+    [answer, theme.name, theme.still],
+  );
   return (
     <Panel
       id="basis"
@@ -134,14 +144,20 @@ export function BasisPanel(props: { perpetual: Key | null; now: Watched | null; 
       note={perpetual === null ? null : perpetual.instrument}
     >
       {perpetual === null ? (
-        <Empty>No perpetual of this underlying has sent an event yet, so there is nothing to compare with spot.</Empty>
+        <Empty>
+          No perpetual of this underlying has sent an event yet, so there is nothing to compare with spot.
+        </Empty>
       ) : (
         <>
           <BasisNow now={now} />
           {option === null ? (
             <Empty>Asking the warehouse…</Empty>
           ) : (
-            <Chart option={option} label={answer ? describeBasis(answer) : ''} view={`${path} ${theme.name}`} />
+            <Chart
+              option={option}
+              label={answer ? describeBasis(answer) : ''}
+              view={`${path} ${theme.name}`}
+            />
           )}
         </>
       )}
@@ -192,7 +208,11 @@ export function AgeSince(props: { ms: number | null; limit: number }) {
 }
 
 /** Best bid and offer of several instruments. */
-export function BookPanel(props: { watched: readonly Watched[]; at: number | null; onChoose: (key: Key) => void }) {
+export function BookPanel(props: {
+  watched: readonly Watched[];
+  at: number | null;
+  onChoose: (key: Key) => void;
+}) {
   return (
     <Panel id="book" title="Top of book" at={props.at} limit={3_000}>
       {props.watched.length === 0 ? (
@@ -203,12 +223,24 @@ export function BookPanel(props: { watched: readonly Watched[]; at: number | nul
             <thead>
               <tr>
                 <th scope="col">Instrument</th>
-                <th scope="col" class="right">Bid qty</th>
-                <th scope="col" class="right">Bid</th>
-                <th scope="col" class="right">Ask</th>
-                <th scope="col" class="right">Ask qty</th>
-                <th scope="col" class="right">Spread</th>
-                <th scope="col" class="right">Age</th>
+                <th scope="col" class="right wide">
+                  Qty
+                </th>
+                <th scope="col" class="right">
+                  Bid
+                </th>
+                <th scope="col" class="right">
+                  Ask
+                </th>
+                <th scope="col" class="right wide">
+                  Qty
+                </th>
+                <th scope="col" class="right wide">
+                  Spread, bp
+                </th>
+                <th scope="col" class="right">
+                  Age
+                </th>
               </tr>
             </thead>
             <tbody>
@@ -229,6 +261,7 @@ function BookRow(props: { row: Watched; onChoose: (key: Key) => void }) {
   const { row } = props;
   const quote = row.quote;
   const stale = useStale(quote?.at_ms ?? null, QUOTE_LIMIT);
+  const [bid, ask] = aligned(quote?.bid ?? null, quote?.ask ?? null);
   const crossed = quote?.spread_bps != null && quote.spread_bps < 0;
   return (
     <tr class={stale ? 'is-stale' : ''}>
@@ -238,11 +271,11 @@ function BookRow(props: { row: Watched; onChoose: (key: Key) => void }) {
         </button>
         <small>{row.venue}</small>
       </th>
-      <td class="right number dim">{quote?.bid_quantity ?? '–'}</td>
-      <td class="right number bid">{quote?.bid ?? 'empty'}</td>
-      <td class="right number ask">{quote?.ask ?? 'empty'}</td>
-      <td class="right number dim">{quote?.ask_quantity ?? '–'}</td>
-      <td class="right number">
+      <td class="right number dim wide">{quote?.bid_quantity ?? '–'}</td>
+      <td class="right number bid">{bid ?? 'empty'}</td>
+      <td class="right number ask">{ask ?? 'empty'}</td>
+      <td class="right number dim wide">{quote?.ask_quantity ?? '–'}</td>
+      <td class="right number wide">
         {quote?.spread_bps == null ? '–' : quote.spread_bps.toFixed(2)}
         {crossed ? <span class="why"> crossed</span> : null}
       </td>

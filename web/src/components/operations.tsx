@@ -15,7 +15,9 @@ export function FlowPanels(props: { seconds: readonly Second[]; kinds: readonly 
   const at = seconds.at(-1);
   const [rates, lag] = useMemo(() => {
     const at_ms = seconds.map((second) => second.at_ms);
-    const by_kind = Object.fromEntries(kinds.map((kind, index) => [kind, seconds.map((s) => s.by_kind[index] ?? null)]));
+    const by_kind = Object.fromEntries(
+      kinds.map((kind, index) => [kind, seconds.map((s) => s.by_kind[index] ?? null)]),
+    );
     return [
       rateChart({ at_ms, by_kind, landed: seconds.map((s) => s.landed) }, theme),
       lagChart(
@@ -33,10 +35,18 @@ export function FlowPanels(props: { seconds: readonly Second[]; kinds: readonly 
   return (
     <>
       <Panel id="rates" title="Rates in and out" at={when} limit={3_000} note="events per second">
-        <Chart option={rates} label="Events per second by kind, and rows landed per second" view={theme.name} />
+        <Chart
+          option={rates}
+          label="Events per second by kind, and rows landed per second"
+          view={theme.name}
+        />
       </Panel>
       <Panel id="lag" title="End-to-end delay" at={when} limit={3_000} note="from receipt, logarithmic">
-        <Chart option={lag} label="Delay from receipt to the hot path and to the warehouse" view={theme.name} />
+        <Chart
+          option={lag}
+          label="Delay from receipt to the hot path and to the warehouse"
+          view={theme.name}
+        />
       </Panel>
     </>
   );
@@ -55,10 +65,23 @@ export function FeedPanel(props: { live: Live }) {
               <tr>
                 <th scope="col">Venue</th>
                 <th scope="col">State</th>
-                <th scope="col" class="right">Events/s</th>
-                <th scope="col" class="right">Connections</th>
-                <th scope="col" class="right">Cuts</th>
-                <th scope="col" class="right">Last event</th>
+                <th scope="col" class="right">
+                  Events/s
+                </th>
+                {SHOWN_KINDS.map((kind) => (
+                  <th scope="col" class="right wide" key={kind}>
+                    {kind}
+                  </th>
+                ))}
+                <th scope="col" class="right wide">
+                  Connections
+                </th>
+                <th scope="col" class="right wide">
+                  Cuts
+                </th>
+                <th scope="col" class="right">
+                  Last event
+                </th>
               </tr>
             </thead>
             <tbody>
@@ -66,6 +89,7 @@ export function FeedPanel(props: { live: Live }) {
                 <FeedRow
                   key={venue.venue}
                   venue={venue}
+                  kinds={common.kinds}
                   limit={common.stale_after_ms}
                   cuts={common.disconnects.find((notice) => notice.venue === venue.venue)?.count ?? 0}
                 />
@@ -78,7 +102,10 @@ export function FeedPanel(props: { live: Live }) {
   );
 }
 
-function FeedRow(props: { venue: VenueHealth; limit: number; cuts: number }) {
+/** Kinds with a column of their own; the sum holds them all. */
+const SHOWN_KINDS = ['trade', 'quote', 'book', 'mark'];
+
+function FeedRow(props: { venue: VenueHealth; kinds: readonly string[]; limit: number; cuts: number }) {
   const { venue } = props;
   const stale = useStale(venue.last_ms, props.limit);
   return (
@@ -86,10 +113,15 @@ function FeedRow(props: { venue: VenueHealth; limit: number; cuts: number }) {
       <th scope="row">{venue.venue}</th>
       <td>{stale ? <State kind="bad">stale</State> : <State kind="ok">live</State>}</td>
       <td class="right number">{compact(venue.per_second)}</td>
-      <td class="right number">
+      {SHOWN_KINDS.map((kind) => (
+        <td class="right number dim wide" key={kind}>
+          {compact(venue.by_kind[props.kinds.indexOf(kind)] ?? 0)}
+        </td>
+      ))}
+      <td class="right number wide">
         {venue.connections_live} of {venue.connections}
       </td>
-      <td class="right number">{grouped(props.cuts)}</td>
+      <td class="right number wide">{grouped(props.cuts)}</td>
       <td class="right">
         <Age at={venue.last_ms} limit={props.limit} what="The last event" />
       </td>
@@ -100,9 +132,18 @@ function FeedRow(props: { venue: VenueHealth; limit: number; cuts: number }) {
 export function GapPanel(props: { polled: Polled<GapAnswer> }) {
   const { answer, at_ms, problem } = props.polled;
   return (
-    <Panel id="gaps" title="Gaps" at={at_ms} limit={15_000} problem={problem} note={answer === null ? null : `${answer.open} open of ${answer.total}`}>
+    <Panel
+      id="gaps"
+      title="Gaps"
+      at={at_ms}
+      limit={15_000}
+      problem={problem}
+      note={answer === null ? null : `${answer.open} open, newest first`}
+    >
       {answer === null ? (
-        <Empty>Asking the warehouse…</Empty>
+        <Empty>
+          {problem === null ? 'Asking the warehouse…' : 'Not known while the warehouse does not answer.'}
+        </Empty>
       ) : answer.gaps.length === 0 ? (
         <Empty>The ledger holds no gap: nothing is known to be missing.</Empty>
       ) : (
@@ -114,21 +155,42 @@ export function GapPanel(props: { polled: Polled<GapAnswer> }) {
                 <th scope="col">Where</th>
                 <th scope="col">Cause</th>
                 <th scope="col">From, UTC</th>
-                <th scope="col" class="right">Extent</th>
-                <th scope="col" class="right">Missing</th>
+                <th scope="col" class="right">
+                  Extent
+                </th>
+                <th scope="col" class="right">
+                  Missing
+                </th>
               </tr>
             </thead>
             <tbody>
               {answer.gaps.map((gap) => (
-                <tr key={`${gap.venue}${gap.instrument}${gap.kind}${gap.from_ms}${gap.detail}`} title={gap.detail}>
-                  <td>{gap.open ? <State kind="warn">open</State> : <State kind="idle">filled</State>}</td>
+                <tr
+                  key={`${gap.venue}${gap.instrument}${gap.kind}${gap.from_ms}${gap.detail}`}
+                  title={gap.detail}
+                >
+                  <td>
+                    {gap.to_ms === null ? (
+                      <State kind="bad">lasting</State>
+                    ) : (
+                      <State kind="warn">not filled</State>
+                    )}
+                  </td>
                   <th scope="row">
-                    {gap.instrument === '' ? 'whole venue' : gap.instrument} <small>{gap.venue}{gap.kind === '' ? '' : ` · ${gap.kind}`}</small>
+                    {gap.instrument === '' ? 'whole venue' : gap.instrument}{' '}
+                    <small>
+                      {gap.venue}
+                      {gap.kind === '' ? '' : ` · ${gap.kind}`}
+                    </small>
                   </th>
                   <td>{gap.cause}</td>
                   <td class="number">{gap.from_ms === null ? 'unknown' : moment(gap.from_ms)}</td>
                   <td class="right number">
-                    {gap.to_ms === null ? 'lasts' : gap.from_ms === null ? 'unknown' : age(gap.to_ms - gap.from_ms)}
+                    {gap.to_ms === null
+                      ? 'unknown'
+                      : gap.from_ms === null
+                        ? 'unknown'
+                        : age(gap.to_ms - gap.from_ms)}
                   </td>
                   <td class="right number">{gap.missing === null ? 'unknown' : grouped(gap.missing)}</td>
                 </tr>
@@ -144,32 +206,54 @@ export function GapPanel(props: { polled: Polled<GapAnswer> }) {
 export function QuarantinePanel(props: { polled: Polled<QuarantineAnswer> }) {
   const { answer, at_ms, problem } = props.polled;
   return (
-    <Panel id="quarantine" title="Suspect and quarantined" at={at_ms} limit={15_000} problem={problem}>
+    <Panel
+      id="quarantine"
+      title="Suspect and quarantined"
+      at={at_ms}
+      limit={15_000}
+      problem={problem}
+      note={answer === null ? null : `last ${answer.hours} h`}
+    >
       {answer === null ? (
-        <Empty>Asking the warehouse…</Empty>
+        <Empty>
+          {problem === null ? 'Asking the warehouse…' : 'Not known while the warehouse does not answer.'}
+        </Empty>
       ) : answer.rows.length === 0 ? (
-        <Empty>No frame was refused; no crossed book, no time running backwards, no unknown instrument.</Empty>
+        <Empty>
+          No frame was refused; no crossed book, no time running backwards, no unknown instrument.
+        </Empty>
       ) : (
-        <div class="scroll" tabIndex={0} role="region" aria-label="Suspect values and refused frames, scrolls">
+        <div
+          class="scroll"
+          tabIndex={0}
+          role="region"
+          aria-label="Suspect values and refused frames, scrolls"
+        >
           <table>
             <thead>
               <tr>
                 <th scope="col">What</th>
                 <th scope="col">Venue</th>
-                <th scope="col" class="right">Times</th>
-                <th scope="col" class="right">Last</th>
+                <th scope="col" class="right">
+                  Times
+                </th>
+                <th scope="col" class="right">
+                  Age
+                </th>
               </tr>
             </thead>
             <tbody>
               {answer.rows.map((row) => (
                 <tr key={`${row.kind}${row.venue}${row.cause}`} title={row.detail}>
                   <th scope="row">
-                    <State kind={row.kind === 'quarantine' ? 'bad' : 'warn'}>{row.cause.replaceAll('_', ' ')}</State>
+                    <State kind={row.kind === 'quarantine' ? 'bad' : 'warn'}>
+                      {row.cause.replaceAll('_', ' ')}
+                    </State>
                     <small>{row.kind === 'quarantine' ? 'refused' : 'suspect'}</small>
                   </th>
                   <td>{row.venue}</td>
                   <td class="right number">{grouped(row.count)}</td>
-                  <td class="right number">{age(answer.now_ms - row.last_ms)} ago</td>
+                  <td class="right number">{age(answer.now_ms - row.last_ms)}</td>
                 </tr>
               ))}
             </tbody>
@@ -193,7 +277,9 @@ export function ServicePanel(props: { polled: Polled<PlatformAnswer> }) {
         <ul class="services">
           {services.map((service) => (
             <li key={service.name} title={service.detail}>
-              <State kind={service.healthy ? 'ok' : service.state === 'starting' ? 'warn' : 'bad'}>{service.name}</State>
+              <State kind={service.healthy ? 'ok' : service.state === 'starting' ? 'warn' : 'bad'}>
+                {service.name}
+              </State>
               <span class="dim">
                 {service.state}
                 {service.restarts > 0 ? ` · restarted ${service.restarts}×` : ''}

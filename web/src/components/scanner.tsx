@@ -39,7 +39,10 @@ function rank(row: ScannerRow, by: SortKey): number | string | null {
 
 /** Rows that fit the filter (every word must occur), in order. */
 export function arrange(rows: readonly ScannerRow[], filter: string, sort: Sort): ScannerRow[] {
-  const words = filter.toLowerCase().split(/\s+/).filter((word) => word !== '');
+  const words = filter
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== '');
   const fits = (row: ScannerRow) => {
     const text = `${row.venue} ${row.instrument}`.toLowerCase();
     return words.every((word) => text.includes(word));
@@ -47,7 +50,8 @@ export function arrange(rows: readonly ScannerRow[], filter: string, sort: Sort)
   const direction = sort.descending ? -1 : 1;
   return rows.filter(fits).sort((left, right) => {
     const [a, b] = [rank(left, sort.by), rank(right, sort.by)];
-    if (a === null || b === null) return Number(a === null) - Number(b === null) || keyText(left).localeCompare(keyText(right));
+    if (a === null || b === null)
+      return Number(a === null) - Number(b === null) || keyText(left).localeCompare(keyText(right));
     const order = typeof a === 'string' ? a.localeCompare(String(b)) : a - Number(b);
     return order * direction || keyText(left).localeCompare(keyText(right));
   });
@@ -66,16 +70,20 @@ export function rowsOf(answer: Scanner | null): ScannerRow[] {
 const COLUMNS: [SortKey | null, string, string][] = [
   ['instrument', 'Perpetual', ''],
   ['basis', 'Basis, bp', 'right'],
-  [null, 'Against', ''],
+  [null, 'Against', 'wide'],
   ['rate', 'Funding', 'right'],
-  ['interval', 'Interval', 'right'],
+  ['interval', 'Interval', 'right wide'],
   ['apr', 'Funding APR', 'right'],
   ['settles', 'Settles', 'right'],
 ];
 
 const FIRST_ROWS = 40;
 
-export function ScannerPanel(props: { polled: Polled<Scanner>; chosen: Key | null; onChoose: (key: Key) => void }) {
+export function ScannerPanel(props: {
+  polled: Polled<Scanner>;
+  chosen: Key | null;
+  onChoose: (key: Key) => void;
+}) {
   const [filter, setFilter] = useState('');
   const [sort, setSort] = useState<Sort>({ by: 'basis', descending: true });
   const [all, setAll] = useState(false);
@@ -88,7 +96,14 @@ export function ScannerPanel(props: { polled: Polled<Scanner>; chosen: Key | nul
 
   const move = (event: KeyboardEvent) => {
     const at = shown.findIndex((row) => keyText(row) === current);
-    const steps: Record<string, number> = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -shown.length, End: shown.length };
+    const steps: Record<string, number> = {
+      ArrowDown: 1,
+      ArrowUp: -1,
+      PageDown: 10,
+      PageUp: -10,
+      Home: -shown.length,
+      End: shown.length,
+    };
     const step = steps[event.key];
     const row = shown[at];
     if (event.key === 'Enter' && row) return props.onChoose(row);
@@ -124,7 +139,9 @@ export function ScannerPanel(props: { polled: Polled<Scanner>; chosen: Key | nul
     >
       {rows.length === 0 ? (
         <Empty>
-          {filter === '' ? 'No perpetual has sent an event yet.' : `No perpetual fits “${filter}”. Clear the filter to see all.`}
+          {filter === ''
+            ? 'No perpetual has sent an event yet.'
+            : `No perpetual fits “${filter}”. Clear the filter to see all.`}
         </Empty>
       ) : (
         <div class="scroll">
@@ -161,14 +178,29 @@ export function ScannerPanel(props: { polled: Polled<Scanner>; chosen: Key | nul
   );
 }
 
-function Heading(props: { by: SortKey | null; name: string; side: string; sort: Sort; onSort: (sort: Sort) => void }) {
+function Heading(props: {
+  by: SortKey | null;
+  name: string;
+  side: string;
+  sort: Sort;
+  onSort: (sort: Sort) => void;
+}) {
   const { by, sort } = props;
-  if (by === null) return <th scope="col" class={props.side}>{props.name}</th>;
+  if (by === null)
+    return (
+      <th scope="col" class={props.side}>
+        {props.name}
+      </th>
+    );
   const sorted = sort.by === by;
   const direction = sorted ? (sort.descending ? 'descending' : 'ascending') : 'none';
   return (
     <th scope="col" class={props.side} aria-sort={direction}>
-      <button type="button" class="sort" onClick={() => props.onSort({ by, descending: sorted ? !sort.descending : by !== 'instrument' })}>
+      <button
+        type="button"
+        class="sort"
+        onClick={() => props.onSort({ by, descending: sorted ? !sort.descending : by !== 'instrument' })}
+      >
         {props.name} <span aria-hidden="true">{sorted ? (sort.descending ? '▼' : '▲') : '↕'}</span>
       </button>
     </th>
@@ -201,18 +233,37 @@ function Row(props: {
         {basis === null ? <span class="why">no pair yet</span> : signed(basis.bps, 2)}{' '}
         {basis === null ? null : <Age at={props.at - basis.age_ms} limit={10_000} what="The basis" />}
       </td>
-      <td class="dim">{basis === null ? '–' : basis.reference === 'spot' ? `${basis.reference_instrument}` : 'index'}</td>
+      <td class="dim wide">
+        {basis === null ? '–' : basis.reference === 'spot' ? `${basis.reference_instrument}` : 'index'}
+      </td>
       <td class={`right number ${oldFunding ? 'is-stale' : ''}`}>
         {funding === null ? <span class="why">no rate yet</span> : percent(funding.rate, 4)}{' '}
-        {funding === null ? null : <Age at={props.at - funding.age_ms} limit={FUNDING_LIMIT_MS} what="The rate" />}
+        {funding === null ? null : (
+          <Age at={props.at - funding.age_ms} limit={FUNDING_LIMIT_MS} what="The rate" />
+        )}
       </td>
-      <td class="right">
-        {funding === null ? '–' : funding.interval_seconds === null ? <span class="why">interval unknown</span> : interval(funding.interval_seconds)}
+      <td class="right wide">
+        {funding === null ? (
+          '–'
+        ) : funding.interval_seconds === null ? (
+          <span class="why">unknown</span>
+        ) : (
+          interval(funding.interval_seconds)
+        )}
       </td>
       <td class="right number">
-        {funding === null ? '–' : funding.apr !== null ? percent(funding.apr, 2) : <span class="why">{funding.refused}</span>}
+        {funding === null ? (
+          '–'
+        ) : funding.apr !== null ? (
+          percent(funding.apr, 2)
+        ) : (
+          <span class="why">{funding.refused}</span>
+        )}
       </td>
-      <td class="right number dim" title={funding?.settles_in_ms != null ? age(Math.abs(funding.settles_in_ms)) : ''}>
+      <td
+        class="right number dim"
+        title={funding?.settles_in_ms != null ? age(Math.abs(funding.settles_in_ms)) : ''}
+      >
         {funding?.settles_in_ms == null ? '–' : until(funding.settles_in_ms)}
       </td>
     </tr>

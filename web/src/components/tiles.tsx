@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import type { Live } from '../data/live.js';
-import type { GapAnswer, QuarantineAnswer, Second } from '../data/types.js';
 import type { Polled } from '../data/poll.js';
+import type { GapAnswer, QuarantineAnswer, Second } from '../data/types.js';
 import { compact, delay } from '../format.js';
 import { Spark } from './chart.js';
 import { Age, useStale } from './panel.js';
@@ -17,7 +17,11 @@ function Tile(props: {
 }) {
   const stale = useStale(props.at, props.limit);
   return (
-    <div class={`tile${stale ? ' is-stale' : ''}${props.alarm ? ' alarm' : ''}`} role="group" aria-label={props.name}>
+    <div
+      class={`tile${stale ? ' is-stale' : ''}${props.alarm ? ' alarm' : ''}`}
+      role="group"
+      aria-label={props.name}
+    >
       <div class="tile-head">
         <span class="tile-name">{props.name}</span>
         <Age at={props.at} limit={props.limit} what={props.name} />
@@ -58,15 +62,29 @@ export function Tiles(props: {
   const probes = minute.map((second) => second.queryable_ms);
   const probeAt = props.seconds.findLast((second) => second.queryable_ms !== null);
   const noticed = props.quarantine.answer?.rows ?? null;
-  const count = (kind: string) => noticed?.filter((row) => row.kind === kind).reduce((n, row) => n + row.count, 0);
+  const count = (kind: string) =>
+    noticed?.filter((row) => row.kind === kind).reduce((n, row) => n + row.count, 0);
   return (
     <div class="tiles">
       <Tile
         name="Events in"
         at={at}
         limit={LIMIT}
-        value={last === null ? '–' : <>{compact(sum(last))}<small>/s</small></>}
-        detail={common === null ? 'waiting for the hot path' : `${compact(common.totals.events)} in all · ${compact(common.totals.missed)} missed`}
+        value={
+          last === null ? (
+            '–'
+          ) : (
+            <>
+              {compact(sum(last))}
+              <small>/s</small>
+            </>
+          )
+        }
+        detail={
+          common === null
+            ? 'waiting for the hot path'
+            : `${compact(common.totals.events)} in all · ${compact(common.totals.missed)} missed`
+        }
         spark={minute.map(sum)}
         alarm={(common?.totals.missed ?? 0) > 0}
       />
@@ -74,7 +92,16 @@ export function Tiles(props: {
         name="Rows landed"
         at={landedAt === undefined ? null : landedAt.at_ms + 1000}
         limit={LIMIT + 2_000}
-        value={landedAt?.landed == null ? '–' : <>{compact(landedAt.landed)}<small>/s</small></>}
+        value={
+          landedAt?.landed == null ? (
+            '–'
+          ) : (
+            <>
+              {compact(landedAt.landed)}
+              <small>/s</small>
+            </>
+          )
+        }
         detail={landedAt === undefined ? 'the loader has not written yet' : 'rows made queryable'}
         spark={minute.map((second) => second.landed)}
       />
@@ -83,7 +110,11 @@ export function Tiles(props: {
         at={at}
         limit={LIMIT}
         value={last?.lag_p50_us == null ? '–' : delay(last.lag_p50_us)}
-        detail={last?.lag_p99_us == null ? 'no event in the last second' : `p99 ${delay(last.lag_p99_us)} · max ${delay(last.lag_max_us ?? 0)}`}
+        detail={
+          last?.lag_p99_us == null
+            ? 'no event in the last second'
+            : `p99 ${delay(last.lag_p99_us)} · max ${delay(last.lag_max_us ?? 0)}`
+        }
         spark={minute.map((second) => second.lag_p50_us)}
       />
       <Tile
@@ -91,7 +122,11 @@ export function Tiles(props: {
         at={probeAt === undefined ? null : probeAt.at_ms + 1000}
         limit={10_000}
         value={median(probes) === null ? '–' : delay((median(probes) ?? 0) * 1000)}
-        detail={p99(probes) === null ? 'no probed row has landed in the last minute' : `p99 ${delay((p99(probes) ?? 0) * 1000)} of probed rows`}
+        detail={
+          p99(probes) === null
+            ? 'no probed row has landed in the last minute'
+            : `p99 ${delay((p99(probes) ?? 0) * 1000)} of probed rows`
+        }
         spark={probes.filter((value) => value !== null)}
       />
       <Tile
@@ -99,15 +134,35 @@ export function Tiles(props: {
         at={props.gaps.at_ms}
         limit={15_000}
         value={props.gaps.answer === null ? '–' : compact(props.gaps.answer.open)}
-        detail={props.gaps.answer === null ? 'not asked yet' : `${compact(props.gaps.answer.total)} in the ledger`}
+        detail={
+          props.gaps.answer === null
+            ? 'not asked yet'
+            : props.gaps.answer.open === 0
+              ? 'nothing is known to be missing'
+              : 'known to be missing, not filled'
+        }
         alarm={(props.gaps.answer?.open ?? 0) > 0}
       />
       <Tile
         name="Suspect · quarantined"
         at={props.quarantine.at_ms}
         limit={15_000}
-        value={noticed === null ? '–' : <>{compact(count('suspect') ?? 0)} · {compact(count('quarantine') ?? 0)}</>}
-        detail={noticed === null ? 'not asked yet' : noticed.length === 0 ? 'nothing refused, nothing odd' : `${noticed.length} causes`}
+        value={
+          noticed === null ? (
+            '–'
+          ) : (
+            <>
+              {compact(count('suspect') ?? 0)} · {compact(count('quarantine') ?? 0)}
+            </>
+          )
+        }
+        detail={
+          noticed === null
+            ? 'not asked yet'
+            : noticed.length === 0
+              ? 'nothing refused, nothing odd'
+              : `${noticed.length} causes`
+        }
         alarm={(noticed?.length ?? 0) > 0}
       />
     </div>

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
-import { ask } from './poll.js';
 import type { Live } from './live.js';
+import { ask } from './poll.js';
 import type { History, Second } from './types.js';
 
 /** Seconds shown by the charts. */

@@ -26,7 +26,10 @@ function problemOf(reason: unknown): Problem {
 }
 
 /** Calls `path` every `everyMs`, one call at a time; null calls nothing. */
-export function usePoll<Answer extends { now_ms: number }>(path: string | null, everyMs: number): Polled<Answer> {
+export function usePoll<Answer extends { now_ms: number }>(
+  path: string | null,
+  everyMs: number,
+): Polled<Answer> {
   const [state, setState] = useState<{ path: string | null } & Polled<Answer>>({
     path,
     answer: null,
@@ -39,7 +42,10 @@ export function usePoll<Answer extends { now_ms: number }>(path: string | null, 
     let timer: ReturnType<typeof setTimeout> | undefined;
     const round = async () => {
       try {
-        const answer = await ask<Answer>(path, AbortSignal.any([stop.signal, AbortSignal.timeout(TIMEOUT_MS)]));
+        const answer = await ask<Answer>(
+          path,
+          AbortSignal.any([stop.signal, AbortSignal.timeout(TIMEOUT_MS)]),
+        );
         learn(answer.now_ms);
         if (!stop.signal.aborted) setState({ path, answer, at_ms: serverNow(), problem: null });
       } catch (reason) {

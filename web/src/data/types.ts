@@ -38,7 +38,14 @@ export interface Common {
   kinds: string[];
   second: Second | null;
   venues: VenueHealth[];
-  totals: { events: number; missed: number; dropped: number; undecodable: number; gaps: number; instruments: number };
+  totals: {
+    events: number;
+    missed: number;
+    dropped: number;
+    undecodable: number;
+    gaps: number;
+    instruments: number;
+  };
   suspects: Notice[];
   quarantined: Notice[];
   disconnects: Notice[];
@@ -151,19 +158,25 @@ export interface Gap {
   to_ms: number | null;
   missing: number | null;
   detail: string;
-  open: boolean;
 }
 
 export interface GapAnswer {
   now_ms: number;
-  total: number;
   open: number;
   gaps: Gap[];
 }
 
 export interface QuarantineAnswer {
   now_ms: number;
-  rows: { kind: 'quarantine' | 'suspect'; venue: string; cause: string; count: number; last_ms: number; detail: string }[];
+  hours: number;
+  rows: {
+    kind: 'quarantine' | 'suspect';
+    venue: string;
+    cause: string;
+    count: number;
+    last_ms: number;
+    detail: string;
+  }[];
 }
 
 export interface PlatformAnswer {

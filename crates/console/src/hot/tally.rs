@@ -206,7 +206,7 @@ impl VenueTally {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kt_model::codec::Label;
+    use kt_model::Label;
     use kt_model::{IdentityClass, Origin};
 
     fn header(writer: &'static str, epoch: u32, counter: u64, recv: i64) -> Header<'static> {
