@@ -149,6 +149,13 @@ impl Catalogue {
         }
     }
 
+    /// Makes an instrument of a symbol that no list named, by the mapping's symbol rules; whether it is
+    /// known then.
+    pub fn assume(&mut self, mapping: &Mapping, segment: &str, symbol: &str) -> bool {
+        let segment = self.segment_index(segment);
+        segment.is_some_and(|segment| self.resolve(mapping, segment, symbol.as_bytes()).is_ok())
+    }
+
     #[cold]
     fn derive(&mut self, mapping: &Mapping, segment: usize, symbol: &[u8]) -> Result<u32, bool> {
         let key = (segment, symbol.into());
