@@ -178,6 +178,7 @@ pub(crate) struct LiquidationMap {
 pub(crate) struct Channel {
     pub(crate) name: String,
     pub(crate) when: When,
+    pub(crate) label: Option<String>,
     pub(crate) segments: Vec<String>,
     pub(crate) subscribe: Option<String>,
     pub(crate) subscribe_all: Option<String>,
@@ -226,6 +227,7 @@ impl Channel {
         Ok(Self {
             name: spec.name.clone(),
             when: When::compile(&spec.when, key_names)?,
+            label: spec.label.clone(),
             segments: spec.segments.clone(),
             subscribe: spec.subscribe.clone(),
             subscribe_all: spec.subscribe_all.clone(),

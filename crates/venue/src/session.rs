@@ -274,3 +274,15 @@ impl Session {
         sink.event(&Event::Status(Status { from_ts: extent.0, to_ts: extent.1, ..row }));
     }
 }
+
+impl Session {
+    /// Symbols whose books wait for a REST snapshot.
+    #[must_use]
+    pub fn books_without_snapshot(&self) -> Vec<String> {
+        let books = self.core.states.iter().enumerate().flat_map(|(instrument, state)| {
+            state.channels.iter().map(move |channel| (instrument, channel))
+        });
+        let waiting = books.filter(|(_, channel)| channel.book.as_ref().is_some_and(|book| !book.is_in()));
+        waiting.map(|(instrument, _)| self.catalogue.get(instrument as u32).symbol.to_string()).collect()
+    }
+}

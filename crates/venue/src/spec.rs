@@ -197,6 +197,8 @@ pub(crate) enum ControlKind {
 pub(crate) struct ChannelSpec {
     pub(crate) name: String,
     pub(crate) when: OneOrMany<WhenSpec>,
+    /// Label and name of frames that do not name their channel.
+    pub(crate) label: Option<String>,
     /// Segments that have the channel; all when empty.
     #[serde(default)]
     pub(crate) segments: Vec<String>,

@@ -112,18 +112,19 @@ impl Core {
         let count = frame.only.is_none();
         let Some(index) = index else {
             Cursor::new(bytes, 0).skip()?;
-            let label = compose(&mapping.labels, keys, &mut self.scratch, &mut self.labels, &mut 0);
+            let label = compose(&mapping.labels, None, keys, &mut self.scratch, &mut self.labels, &mut 0);
             self.counters.count(label.ok_or(Fault::Unrecognised)?, false);
             return Ok(());
         };
         let channel = &mapping.channels[index];
         let hint = &mut self.label_hints[index];
-        let label = compose(&mapping.labels, keys, &mut self.scratch, &mut self.labels, hint);
+        let own = channel.label.as_deref();
+        let label = compose(&mapping.labels, own, keys, &mut self.scratch, &mut self.labels, hint);
         if count {
             self.counters.count(label.ok_or(Fault::Unrecognised)?, true);
         }
         let hint = &mut self.name_hints[index];
-        let name = compose(&mapping.names, keys, &mut self.scratch, &mut self.names, hint);
+        let name = compose(&mapping.names, own, keys, &mut self.scratch, &mut self.names, hint);
         let name = name.ok_or(Fault::Unrecognised)?;
         let end = channel.program.scan(bytes, recognised.payload, found)?;
         check_end(bytes, end, recognised.payload > 0)?;
@@ -338,15 +339,19 @@ pub(crate) fn status<'a>(header: Header<'a>, state: State, cause: &'a str) -> St
     }
 }
 
-/// The name that the first fitting template gives; `None` where none fits.
+/// The channel's own name, or the one that the first fitting template gives.
 #[inline]
 fn compose(
     templates: &[Template],
+    own: Option<&str>,
     keys: &Keys<'_>,
     scratch: &mut Vec<u8>,
     names: &mut Names,
     hint: &mut NameId,
 ) -> Option<NameId> {
+    if let Some(own) = own {
+        return Some(names.intern(own.as_bytes(), hint));
+    }
     scratch.clear();
     templates.iter().any(|template| template.write(keys, scratch)).then(|| names.intern(scratch, hint))
 }
