@@ -4,10 +4,9 @@
 
 mod common;
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use common::{Client, Recorded, Running, frames, recording};
+use common::{Client, Recorded, Running, frames, recording, recordings};
 use kt_sim::{Pace, ReplayConfig, SimConfig};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -37,45 +36,67 @@ async fn expect(client: &mut Client, recorded: &[&Recorded], clocks: bool) {
     }
 }
 
-/// One merged connection gets everything, whatever the venue.
+/// All recordings of all venues at once: one merged connection per venue gets every frame.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_frame_of_every_venue_arrives_unchanged() {
-    let subscribe = r#"{"method":"SUBSCRIBE","params":[],"id":1}"#;
-    for (name, path, clocks) in [
-        ("binance/20240808_btcusdt", "/binance/stream?streams=btcusdt@depth@100ms", true),
-        ("binance_usdm/20230404_btcusdt_markprice", "/binance_usdm/ws", true),
-        ("okx/20210722", "/okx/ws/v5/public", false),
-        ("bybit/20241201_xrpusdt_ob500", "/bybit/v5/public/linear", true),
-        ("huobi_swap/20220219", "/huobi_swap/merged", false),
-        ("kraken/20210417", "/kraken", true),
+    let venues = recordings();
+    if venues.is_empty() {
+        return;
+    }
+    let files = venues.values().flatten().cloned().collect();
+    let sim = Running::start(config(ReplayConfig { recorded_clock: true, ..at_full_speed(files) })).await;
+    let began = Instant::now();
+    let reading = venues.iter().map(async |(venue, files)| {
+        let recorded: Vec<Recorded> = files.iter().flat_map(frames).collect();
+        let mut client = sim.connect(&format!("/{venue}/all/connections/merged")).await;
+        client.say(r#"{"subscribe":"everything"}"#).await;
+        expect(&mut client, &recorded.iter().collect::<Vec<_>>(), true).await;
+        (venue, recorded.len())
+    });
+    let counts = futures::future::join_all(reading).await;
+    let total: usize = counts.iter().map(|(_, count)| count).sum();
+    println!(
+        "{total} frames of {} venues equal in {:?}, reading the files twice included",
+        counts.len(),
+        began.elapsed()
+    );
+    let status = sim.finished().await;
+    for (venue, count) in counts {
+        let status = &status["venues"][venue.as_str()];
+        assert_eq!(
+            (&status["frames_sent"], &status["frames_played"]),
+            (&count.into(), &count.into()),
+            "{venue}: {status}"
+        );
+        assert_eq!((&status["frames_unclaimed"], &status["answers_sent"]), (&0.into(), &0.into()), "{venue}");
+    }
+}
+
+/// A recording without the venue's answers gets them from the simulator; one with them does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn subscriptions_are_answered_once() {
+    for (name, path, subscribe, answer) in [
+        (
+            "binance_usdm/20230404_btcusdt_markprice",
+            "/binance_usdm/ws",
+            r#"{"method":"SUBSCRIBE","params":["btcusdt@trade"],"id":1}"#,
+            Some(r#"{"result":null,"id":1}"#),
+        ),
+        ("okx/20220513", "/okx/ws/v5/public", r#"{"op":"subscribe","args":[{"channel":"tickers"}]}"#, None),
     ] {
         let Some(file) = recording(name) else { continue };
         let recorded = frames(&file);
-        let sim = Running::start(config(ReplayConfig { recorded_clock: clocks, ..at_full_speed(vec![file]) })).await;
+        let sim = Running::start(config(at_full_speed(vec![file]))).await;
         let mut client = sim.connect(path).await;
-        if !path.contains("streams=") {
-            client.say(subscribe).await;
+        client.say(subscribe).await;
+        if let Some(answer) = answer {
+            assert_eq!(client.text().await, answer);
         }
-        let mut first = None;
-        if name.starts_with("binance_usdm") {
-            // A recording without answers: the simulator makes them.
-            first = Some(client.text().await);
-            assert_eq!(first.as_deref(), Some(r#"{"result":null,"id":1}"#));
-        }
-        let began = Instant::now();
-        expect(&mut client, &recorded.iter().collect::<Vec<_>>(), clocks).await;
-        let rate = recorded.len() as f64 / began.elapsed().as_secs_f64();
-        let venue = name.split_once('/').unwrap().0;
-        let status = sim.finished().await["venues"][venue].clone();
-        assert_eq!(status["frames_sent"], recorded.len(), "{name}: {status}");
-        assert_eq!(status["frames_unclaimed"], 0);
-        assert_eq!(status["answers_sent"], u64::from(first.is_some()));
-        let mut by_connection = BTreeMap::new();
-        recorded.iter().for_each(|frame| *by_connection.entry(frame.connection.clone()).or_insert(0) += 1);
-        for (connection, count) in by_connection {
-            assert_eq!(status["connections"][&connection], count, "{name} {connection}");
-        }
-        println!("{name}: {} frames equal, {rate:.0} frames/s", recorded.len());
+        expect(&mut client, &recorded.iter().collect::<Vec<_>>(), false).await;
+        let status = sim.finished().await;
+        let venue = &status["venues"][name.split_once('/').unwrap().0];
+        assert_eq!(venue["answers_sent"], u64::from(answer.is_some()));
+        assert_eq!(venue["connections"]["ws"], recorded.len());
     }
 }
 

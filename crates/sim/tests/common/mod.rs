@@ -2,6 +2,7 @@
 
 #![allow(dead_code)]
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -125,12 +126,35 @@ pub struct Recorded {
     pub binary: bool,
 }
 
-/// A recording under `KT_RECORDINGS`; says so and answers `None` where it is absent.
-pub fn recording(name: &str) -> Option<PathBuf> {
+/// The folder with one folder of recordings per venue.
+fn root() -> PathBuf {
     let root = std::env::var("KT_RECORDINGS").unwrap_or_else(|_| "../shared/data".to_owned());
     // Tests run in the crate's folder; the default is meant from the repository's root.
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(root);
-    let path = root.join("frames").join(format!("{name}_stream.jsonl.zst"));
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(root).join("frames")
+}
+
+/// All recordings by venue, in the order of their first time; says so where there are none.
+pub fn recordings() -> BTreeMap<String, Vec<PathBuf>> {
+    let mut venues: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    let folders = std::fs::read_dir(root()).into_iter().flatten().map(|folder| folder.unwrap().path());
+    for folder in folders.filter(|folder| folder.is_dir()) {
+        let files = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path());
+        let is_stream = |file: &PathBuf| file.to_str().unwrap().ends_with("_stream.jsonl.zst");
+        let mut files: Vec<PathBuf> = files.filter(is_stream).collect();
+        files.sort_by_key(|file| lines(file)[0]["t"].as_i64());
+        if !files.is_empty() {
+            venues.insert(folder.file_name().unwrap().to_str().unwrap().to_owned(), files);
+        }
+    }
+    if venues.is_empty() {
+        println!("SKIP: no recordings under {}", root().display());
+    }
+    venues
+}
+
+/// A recording under `KT_RECORDINGS`; says so and answers `None` where it is absent.
+pub fn recording(name: &str) -> Option<PathBuf> {
+    let path = root().join(format!("{name}_stream.jsonl.zst"));
     if path.exists() {
         return Some(path);
     }
@@ -138,25 +162,24 @@ pub fn recording(name: &str) -> Option<PathBuf> {
     None
 }
 
-/// The received frames of a recording, read independently of the simulator.
-pub fn frames(path: &PathBuf) -> Vec<Recorded> {
+fn lines(path: &PathBuf) -> Vec<Value> {
     let text = zstd::decode_all(std::fs::File::open(path).unwrap()).unwrap();
     let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    let parsed = lines.map(|line| serde_json::from_slice::<Value>(line).unwrap());
-    let received = parsed.filter(|line| line.get("k").is_none());
-    received
-        .map(|line| {
-            let binary = line.get("b64").is_some();
-            let payload = match line.get("b64") {
-                Some(encoded) => base64::engine::general_purpose::STANDARD.decode(encoded.as_str().unwrap()).unwrap(),
-                None => line["d"].as_str().unwrap().as_bytes().to_vec(),
-            };
-            Recorded {
-                time: line["t"].as_i64(),
-                connection: line["c"].as_str().unwrap_or("ws").to_owned(),
-                payload,
-                binary,
-            }
-        })
-        .collect()
+    lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
+}
+
+/// The received frames of a recording, read independently of the simulator.
+pub fn frames(path: &PathBuf) -> Vec<Recorded> {
+    let lines = lines(path);
+    let received = lines.iter().filter(|line| line.get("k").is_none());
+    let frame = |line: &Value| {
+        let binary = line.get("b64").is_some();
+        let payload = match line.get("b64") {
+            Some(encoded) => base64::engine::general_purpose::STANDARD.decode(encoded.as_str().unwrap()).unwrap(),
+            None => line["d"].as_str().unwrap().as_bytes().to_vec(),
+        };
+        let connection = line["c"].as_str().unwrap_or("ws").to_owned();
+        Recorded { time: line["t"].as_i64(), connection, payload, binary }
+    };
+    received.map(frame).collect()
 }
