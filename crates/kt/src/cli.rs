@@ -22,6 +22,7 @@ const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 something is wrong with d
 
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
     /// Configuration file [default: kubetrader.toml in the working directory, if there is one]
     #[arg(long, global = true, value_name = "FILE")]

@@ -50,7 +50,7 @@ pub(crate) fn load(overrides: &Overrides) -> Result<Config, Error> {
         merged.set(key, value.clone(), (*flag).to_owned());
     }
     let mut config = merged.read()?;
-    check(&config).map_err(|(key, problem)| merged.error(&key, &problem))?;
+    check(&config, &merged).map_err(|(key, problem)| merged.error(&key, &problem))?;
     paths::resolve(&mut config.platform, &mut config.source).map_err(Error::usage)?;
     Ok(config)
 }
@@ -93,10 +93,11 @@ impl Merged {
         };
         let size = default.as_str().is_some_and(|text| text.ends_with("iB")) && value.is_integer();
         if default.type_str() != value.type_str() && !size {
+            let article = if default.is_integer() || default.is_array() { "an" } else { "a" };
             let wanted = if default.is_table() {
                 "a table of keys".into()
             } else {
-                format!("a {} such as {default}", default.type_str())
+                format!("{article} {} such as {default}", default.type_str())
             };
             return Err(Error::usage(format!(
                 "{origin}: {key}: expected {wanted}, found {} {value}",
@@ -197,7 +198,7 @@ fn edits(a: &str, b: &str) -> usize {
 }
 
 /// Checks what types cannot: ranges and relations. The error is (key, problem).
-fn check(config: &Config) -> Result<(), (String, String)> {
+fn check(config: &Config, merged: &Merged) -> Result<(), (String, String)> {
     let mut taken: BTreeMap<u16, &str> = BTreeMap::new();
     for (key, port) in config.ports() {
         if port == 0 || u32::from(port) + u32::from(config.platform.port_offset) > 65_535 {
@@ -205,7 +206,9 @@ fn check(config: &Config) -> Result<(), (String, String)> {
             return Err((key.into(), format!("port {port} with offset {offset} is not between 1 and 65535")));
         }
         if let Some(other) = taken.insert(port, key) {
-            return Err((key.into(), format!("port {port} is also {other}'s; choose another")));
+            // Blame the one that somebody set, not a default.
+            let (set, other) = if merged.origins.contains_key(key) { (key, other) } else { (other, key) };
+            return Err((set.into(), format!("port {port} is also {other}'s; choose another")));
         }
     }
     let positive = [
