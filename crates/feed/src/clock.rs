@@ -25,6 +25,14 @@ impl Default for SystemClock {
     }
 }
 
+impl SystemClock {
+    /// With this moment as the zero of its monotonic times.
+    #[must_use]
+    pub fn starting(start: Instant) -> Self {
+        Self { start }
+    }
+}
+
 impl Clock for SystemClock {
     fn wall(&self) -> Nanos {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

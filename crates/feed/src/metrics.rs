@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use kt_bus::HotCounts;
+use kt_model::Nanos;
 use kt_model::schema::Kind;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -88,6 +89,8 @@ families! {
 pub struct WriterCounts {
     /// Frames received.
     pub frames: u64,
+    /// Their bytes.
+    pub frame_bytes: u64,
     /// Events by kind.
     pub events: [u64; Kind::COUNT],
     /// Blocks by kind.
@@ -111,6 +114,8 @@ pub struct WriterMetrics {
 
 struct Shared {
     frames: Mirror,
+    frame_bytes: Mirror,
+    last_frame: Gauge,
     events: Vec<Mirror>,
     blocks: Vec<Mirror>,
     block_bytes: Mirror,
@@ -151,6 +156,8 @@ impl WriterMetrics {
             |cause| Mirror::new(&all.hot_dropped.get_or_create(&CauseLabel { venue: venue.to_owned(), cause }));
         let shared = Shared {
             frames: Mirror::new(&all.frames.get_or_create(&label)),
+            frame_bytes: Mirror::new(&all.frame_bytes.get_or_create(&label)),
+            last_frame: all.last_frame.get_or_create(&label).clone(),
             events: Kind::ALL.iter().map(|kind| Mirror::new(&all.events.get_or_create(&kind_label(kind)))).collect(),
             blocks: Kind::ALL.iter().map(|kind| Mirror::new(&all.blocks.get_or_create(&kind_label(kind)))).collect(),
             block_bytes: Mirror::new(&all.block_bytes.get_or_create(&label)),
@@ -168,9 +175,13 @@ impl WriterMetrics {
     }
 
     /// Carries the counts over to the shared metrics.
-    pub fn publish(&mut self, hot: &HotCounts, spool_bytes: u64, has_room: bool) {
+    pub fn publish(&mut self, now: Nanos, hot: &HotCounts, spool_bytes: u64, has_room: bool) {
         let (shared, counts) = (&mut self.shared, &self.counts);
+        if counts.frames > shared.frames.told {
+            shared.last_frame.set(now.0 / 1_000_000_000);
+        }
         shared.frames.set(counts.frames);
+        shared.frame_bytes.set(counts.frame_bytes);
         for (mirror, count) in shared.events.iter_mut().zip(counts.events) {
             mirror.set(count);
         }

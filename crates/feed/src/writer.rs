@@ -113,12 +113,13 @@ impl Writer {
         !self.stalled && !self.spool.is_full()
     }
 
-    /// A frame was received at `monotonic`; the events that follow come from it.
+    /// A frame of so many bytes was received at `monotonic`; the events that follow come from it.
     #[inline]
-    pub fn frame(&mut self, monotonic: i64) {
+    pub fn frame(&mut self, monotonic: i64, bytes: usize) {
         self.end_frame();
         self.received = monotonic;
         self.metrics.counts.frames += 1;
+        self.metrics.counts.frame_bytes += bytes as u64;
     }
 
     /// Takes one event: it is on its way to the hot path's subscribers after the next
@@ -180,7 +181,8 @@ impl Writer {
             }
         }
         self.flush_hot();
-        self.metrics.publish(&self.hot.counts(), self.spool.bytes(), self.has_room());
+        let has_room = self.has_room();
+        self.metrics.publish(self.clock.wall(), &self.hot.counts(), self.spool.bytes(), has_room);
     }
 
     /// Monotonic time at which [`Self::tick`] has something to do; `None` while nothing waits.
