@@ -12,7 +12,7 @@ use crate::http::Server;
 use crate::sandbox;
 
 /// How long killed statements get to end before the process leaves them behind.
-const KILLED: Duration = Duration::from_secs(10);
+const KILLED: Duration = Duration::from_secs(4);
 
 /// Runs the warehouse until SIGTERM or SIGINT.
 ///

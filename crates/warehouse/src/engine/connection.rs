@@ -1,11 +1,11 @@
-//! One connection to the engine, and what it can run: statements, streamed results, streamed
-//! inserts.
+//! One connection to the engine, and the statements it runs.
 
 use std::ffi::{CStr, c_char};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::library::{Api, RawAnalysis, RawConnection, RawInsert, RawResult};
+use super::library::{Api, RawAnalysis, RawConnection, RawResult};
+use super::streams::{InsertStream, ResultStream};
 use crate::exception::Exception;
 
 /// A `{name:Type}` parameter's name and its value in ClickHouse's escaped text form.
@@ -70,7 +70,7 @@ pub struct Classification {
 
 /// A connection. It may move between threads but serves one at a time.
 pub struct Connection {
-    api: Arc<Api>,
+    pub(super) api: Arc<Api>,
     open: Arc<AtomicUsize>,
     handle: *mut RawConnection,
 }
@@ -94,7 +94,7 @@ impl Connection {
         Some(Self { api: Arc::clone(api), open: Arc::clone(open), handle })
     }
 
-    fn raw(&self) -> RawConnection {
+    pub(super) fn raw(&self) -> RawConnection {
         // SAFETY: `handle` was checked at opening and stays valid until `drop`.
         unsafe { *self.handle }
     }
@@ -216,100 +216,7 @@ impl Drop for Connection {
     }
 }
 
-/// A running SELECT.
-pub struct ResultStream<'a> {
-    connection: &'a mut Connection,
-    handle: RawResult,
-    finished: bool,
-}
-
-impl ResultStream<'_> {
-    /// The next part; `None` after the last.
-    ///
-    /// # Errors
-    /// What the engine reports; nothing follows an error.
-    pub fn next_part(&mut self) -> Result<Option<Output>, Exception> {
-        if self.finished {
-            return Ok(None);
-        }
-        // SAFETY: the stream is live and this is the only caller.
-        let part = unsafe { (self.connection.api.chdb_stream_fetch_result)(self.connection.raw(), self.handle) };
-        let output = take_result(&self.connection.api, part).inspect_err(|_| self.finished = true)?;
-        // A part without rows is the last; it may still carry totals or an empty table's header.
-        self.finished = output.statistics.result_rows == 0;
-        if self.finished && output.data.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(output))
-    }
-}
-
-impl Drop for ResultStream<'_> {
-    fn drop(&mut self) {
-        // SAFETY: the handle is live; an unfinished stream is cancelled, then every stream is
-        // destroyed exactly once.
-        unsafe {
-            if !self.finished {
-                (self.connection.api.chdb_stream_cancel_query)(self.connection.raw(), self.handle);
-            }
-            (self.connection.api.chdb_destroy_query_result)(self.handle);
-        }
-    }
-}
-
-/// A running INSERT. Dropped unfinished, it is cancelled and inserts nothing that was not yet
-/// flushed as a block.
-pub struct InsertStream<'a> {
-    connection: &'a mut Connection,
-    handle: RawInsert,
-    finished: bool,
-}
-
-impl InsertStream<'_> {
-    fn error(&self) -> Option<Exception> {
-        // SAFETY: the handle is live; the text belongs to it and is copied.
-        unsafe { text((self.connection.api.chdb_stream_insert_error)(self.handle)) }
-            .map(|message| Exception::parse(&message))
-    }
-
-    /// Adds data; boundaries need not be those of rows. Waits when the engine is behind.
-    ///
-    /// # Errors
-    /// What the engine found wrong with earlier data.
-    pub fn append(&mut self, data: &[u8]) -> Result<(), Exception> {
-        // SAFETY: the buffer is live and copied by the engine.
-        let state = unsafe { (self.connection.api.chdb_stream_append)(self.handle, data.as_ptr().cast(), data.len()) };
-        if state == 0 {
-            return Ok(());
-        }
-        Err(self.error().unwrap_or_else(no_answer))
-    }
-
-    /// Ends the data and commits.
-    ///
-    /// # Errors
-    /// What the engine reports; then the current block was not inserted.
-    pub fn finish(mut self) -> Result<Statistics, Exception> {
-        self.finished = true;
-        // SAFETY: the handle is live; the result is ours to destroy.
-        let result = unsafe { (self.connection.api.chdb_stream_done)(self.handle) };
-        take_result(&self.connection.api, result).map(|output| output.statistics)
-    }
-}
-
-impl Drop for InsertStream<'_> {
-    fn drop(&mut self) {
-        // SAFETY: the handle is live; cancelled unless done, destroyed exactly once.
-        unsafe {
-            if !self.finished {
-                (self.connection.api.chdb_stream_cancel_insert)(self.handle);
-            }
-            (self.connection.api.chdb_destroy_insert_stream)(self.handle);
-        }
-    }
-}
-
-fn take_result(api: &Api, result: RawResult) -> Result<Output, Exception> {
+pub(super) fn take_result(api: &Api, result: RawResult) -> Result<Output, Exception> {
     if result.is_null() {
         return Err(no_answer());
     }
@@ -342,7 +249,7 @@ fn take_result(api: &Api, result: RawResult) -> Result<Output, Exception> {
     }
 }
 
-fn no_answer() -> Exception {
+pub(super) fn no_answer() -> Exception {
     Exception::new(1001, "STD_EXCEPTION", "the engine gave no answer")
 }
 

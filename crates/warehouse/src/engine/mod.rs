@@ -6,6 +6,7 @@
 mod connection;
 mod files;
 mod library;
+mod streams;
 mod workers;
 
 use std::ffi::CString;
@@ -13,8 +14,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-pub use connection::{Class, Classification, Connection, InsertStream, Output, Parameter, ResultStream, Statistics};
+pub use connection::{Class, Classification, Connection, Output, Parameter, Statistics};
 pub use library::WANTED_VERSION;
+pub use streams::{InsertStream, ResultStream};
 pub use workers::{QueueFull, Workers};
 
 use crate::error::WarehouseError;
