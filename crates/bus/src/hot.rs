@@ -30,6 +30,17 @@ impl Default for HotConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route(u32);
 
+#[cfg(feature = "comparison")]
+impl Route {
+    pub(crate) fn at(index: usize) -> Self {
+        Self(index as u32)
+    }
+
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// What happened to the rows so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HotCounts {

@@ -17,6 +17,8 @@
 
 mod accepted;
 mod bucket;
+#[cfg(feature = "comparison")]
+pub mod comparison;
 mod connect;
 mod consume;
 mod error;
