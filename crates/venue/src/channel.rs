@@ -81,6 +81,7 @@ pub(crate) struct TradeMap {
     pub(crate) id: Option<Field>,
     pub(crate) first_id: Option<Field>,
     pub(crate) last_id: Option<Field>,
+    pub(crate) count: Option<Field>,
     pub(crate) side: Field,
     pub(crate) price: Field,
     pub(crate) quantity: Field,
@@ -270,6 +271,7 @@ fn trade(scope: &mut Scope<'_>, spec: &TradeSpec) -> Result<TradeMap, VenueError
         id: scope.option("trade.id", spec.id.as_ref())?,
         first_id: scope.option("trade.first_id", spec.first_id.as_ref())?,
         last_id: scope.option("trade.last_id", spec.last_id.as_ref())?,
+        count: scope.option("trade.count", spec.count.as_ref())?,
         side: scope.field("trade.side", &spec.side)?,
         price: scope.field("trade.price", &spec.price)?,
         quantity: scope.field("trade.quantity", &spec.quantity)?,
@@ -313,7 +315,7 @@ fn book(scope: &mut Scope<'_>, spec: &BookSpec) -> Result<BookMap, VenueError> {
     scope.program.row_levels(&Path::parse(&spec.bids)?, 0)?;
     scope.program.row_levels(&Path::parse(&spec.asks)?, 1)?;
     let checksum = match &spec.checksum {
-        Some(sum) => Some((scope.field("book.checksum", &path_field(&sum.path))?, sum.kind, sum.depth)),
+        Some(sum) => Some((scope.field("book.checksum", &sum.value)?, sum.kind, sum.depth)),
         None => None,
     };
     let rest = match &spec.rest {

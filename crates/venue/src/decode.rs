@@ -23,7 +23,10 @@ pub(crate) fn trade<'a>(
     let last = fields::number(&map.last_id, context)?;
     let trade_count = match (first, last) {
         (Some(first), Some(last)) => last.checked_sub(first).and_then(|span| u32::try_from(span + 1).ok()),
-        _ => Some(1),
+        _ => match fields::number(&map.count, context)? {
+            Some(count) => u32::try_from(count).ok().filter(|count| *count > 0),
+            None => Some(1),
+        },
     };
     let raised = map.flags.iter().filter(|flag| flag.field.text(context) == Some(&*flag.equals));
     Ok(Some(Trade {

@@ -31,6 +31,8 @@ pub struct Mapping {
     pub(crate) segments: Vec<SegmentSpec>,
     pub(crate) subscribe: SubscribeSpec,
     pub(crate) encoding: Encoding,
+    /// Answer to our ping that is not JSON.
+    pub(crate) pong: Option<Box<[u8]>>,
     keys: Vec<Key>,
     wrapper: Option<Box<[u8]>>,
     payload: Option<Box<[u8]>>,
@@ -96,6 +98,7 @@ impl Mapping {
             segments: spec.segments.clone(),
             subscribe: spec.subscribe.clone(),
             encoding: spec.frame.encoding,
+            pong: spec.connection.ping.as_ref().and_then(|ping| ping.answer.as_ref()).map(bytes),
             wrapper: spec.frame.wrapper.as_ref().map(bytes),
             payload: spec.frame.payload.as_ref().map(bytes),
             enough: spec.frame.enough.iter().map(position).collect::<Result<_, _>>()?,

@@ -12,6 +12,8 @@ pub(crate) enum Step {
     Index(usize),
     /// Element counted from the end: 1 is the last.
     FromEnd(usize),
+    /// Every element of an array within a row: each becomes a row of its own.
+    Each,
     /// First element of an array of objects whose key has this text.
     Where(Box<[u8]>, Box<[u8]>),
 }
@@ -33,7 +35,9 @@ impl Path {
             if name.is_empty() && filter.is_none() {
                 return Err(bad());
             }
-            if let Ok(index) = name.parse::<usize>() {
+            if name == "*" {
+                steps.push(Step::Each);
+            } else if let Ok(index) = name.parse::<usize>() {
                 steps.push(Step::Index(index));
             } else if let Some(Ok(index)) = name.strip_prefix('-').map(str::parse::<usize>) {
                 steps.push(Step::FromEnd(index.max(1)));

@@ -40,6 +40,8 @@ struct Node {
     keys: Vec<KeyTarget>,
     indexes: Vec<(usize, Target)>,
     from_end: Vec<(usize, Target)>,
+    /// What is wanted of every element, where elements are rows of their own.
+    each: Option<Target>,
 }
 
 /// Where price and quantity stand in a level.
@@ -89,6 +91,8 @@ pub(crate) struct Found {
     levels: Vec<RawLevel>,
     /// (row, side, from, to) of each level list.
     lists: Vec<(u32, u8, u32, u32)>,
+    /// Array within the current row whose elements are rows of their own: its offset and node.
+    nested: Option<(usize, u16)>,
 }
 
 impl Found {
@@ -196,6 +200,7 @@ impl Program {
             }
             Step::Index(index) => entry(&mut node.indexes, *index),
             Step::FromEnd(index) => entry(&mut node.from_end, *index),
+            Step::Each => node.each.get_or_insert_default(),
         }
     }
 
@@ -209,6 +214,7 @@ impl Program {
         found.row_count = 0;
         found.levels.clear();
         found.lists.clear();
+        found.nested = None;
         let mut cursor = Cursor::new(bytes, at);
         self.value(&mut cursor, &self.root, None, found)?;
         Ok(cursor.at)
@@ -228,6 +234,9 @@ impl Program {
                     self.rows(cursor, first, found)?;
                 } else if let Some(side) = target.levels {
                     self.levels(cursor, side, row.unwrap_or(0), found)?;
+                } else if let Some(node) = target.node.filter(|node| self.nodes[usize::from(*node)].each.is_some()) {
+                    found.nested = Some((start, node));
+                    cursor.skip()?;
                 } else if let Some(node) = target.node {
                     self.container(cursor, first, &self.nodes[usize::from(node)], row, found)?;
                 } else {
@@ -273,7 +282,48 @@ impl Program {
         let row = found.row_count;
         found.row_count += 1;
         found.rows.resize((row + 1) * found.row_stride, Span::ABSENT);
-        self.value(cursor, &self.row, Some(row), found)
+        self.value(cursor, &self.row, Some(row), found)?;
+        match found.nested.take() {
+            Some((at, node)) => self.nested_rows(&mut Cursor::new(cursor.bytes, at), node, row, found),
+            None => Ok(()),
+        }
+    }
+
+    /// Turns the row into one row for each element of its inner array.
+    fn nested_rows(&self, cursor: &mut Cursor<'_>, node: u16, row: usize, found: &mut Found) -> Result<(), Fault> {
+        let Some(target) = self.nodes[usize::from(node)].each else { return Ok(()) };
+        let stride = found.row_stride;
+        found.row_count = row;
+        if cursor.enter(b'[', b']')? {
+            loop {
+                let at = found.row_count;
+                found.row_count += 1;
+                // Values of an element before stay out: each element sets the same slots or none.
+                if at > row {
+                    found.rows.extend_from_within(row * stride..(row + 1) * stride);
+                    self.blank(&target, at, found);
+                }
+                self.value(cursor, &target, Some(at), found)?;
+                if !cursor.more(b']')? {
+                    break;
+                }
+            }
+        }
+        found.rows.truncate(found.row_count * stride);
+        Ok(())
+    }
+
+    /// Empties the slots that `target` fills.
+    fn blank(&self, target: &Target, row: usize, found: &mut Found) {
+        if let Some(slot) = target.slot {
+            store(found, slot, Some(row), Span::ABSENT);
+        }
+        if let Some(node) = target.node.map(|node| &self.nodes[usize::from(node)]) {
+            let inner = node.keys.iter().map(|entry| &entry.target);
+            for inner in inner.chain(node.indexes.iter().chain(&node.from_end).map(|(_, target)| target)) {
+                self.blank(inner, row, found);
+            }
+        }
     }
 
     #[inline]

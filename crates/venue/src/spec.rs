@@ -64,6 +64,8 @@ pub(crate) struct ConnectionSpec {
 pub(crate) struct PingSpec {
     pub(crate) text: String,
     pub(crate) every_seconds: u32,
+    /// The answer, where it is bare text and not JSON.
+    pub(crate) answer: Option<String>,
 }
 
 /// A market segment with its own addresses.

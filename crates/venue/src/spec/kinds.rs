@@ -11,6 +11,8 @@ pub(crate) struct TradeSpec {
     pub(crate) first_id: Option<FieldSpec>,
     /// Last trade of an aggregate: with `first_id` it gives the count.
     pub(crate) last_id: Option<FieldSpec>,
+    /// How many trades the row stands for, where the venue says so.
+    pub(crate) count: Option<FieldSpec>,
     pub(crate) side: FieldSpec,
     pub(crate) price: FieldSpec,
     pub(crate) quantity: FieldSpec,
@@ -107,7 +109,7 @@ pub(crate) enum Continuity {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChecksumSpec {
-    pub(crate) path: String,
+    pub(crate) value: FieldSpec,
     pub(crate) kind: ChecksumKind,
     pub(crate) depth: usize,
 }

@@ -77,7 +77,10 @@ pub(crate) struct SymbolRuleSpec {
     /// Text with `{base}`, `{quote}`, `{yymmdd}`, `{ddmmmyy}`, `{strike}`, `{right}`.
     pub(crate) pattern: String,
     /// Quote currencies that the rule knows.
+    #[serde(default)]
     pub(crate) quotes: Vec<String>,
+    /// Quote currency of symbols that do not say it.
+    pub(crate) quote: Option<String>,
     #[serde(rename = "type")]
     pub(crate) instrument_type: String,
     pub(crate) payoff: String,
