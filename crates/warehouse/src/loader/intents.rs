@@ -35,7 +35,7 @@ pub const COLUMNS: [&str; 20] = [
     "key_hashes",
 ];
 
-/// How far an insert has come.
+/// How far an insert has come. (`abandoned`, 3, is written by the recovery in SQL.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i8)]
 pub enum Stage {
@@ -43,8 +43,6 @@ pub enum Stage {
     Planned = 1,
     /// In the warehouse for certain.
     Done = 2,
-    /// Found not to be in the warehouse, or only in part, after an unclean stop; its blocks come again.
-    Abandoned = 3,
 }
 
 /// One writer epoch's part of one insert.

@@ -48,6 +48,13 @@ impl LandedBlocks {
         true
     }
 
+    /// Notes several.
+    pub fn extend(&mut self, blocks: &[u64]) {
+        for &block in blocks {
+            self.insert(block);
+        }
+    }
+
     /// Blocks between the watermark and the last block that landed which have not.
     #[must_use]
     pub fn missing(&self) -> u64 {

@@ -50,10 +50,4 @@ impl Positions {
     pub fn through(&self) -> Option<LogPosition> {
         self.through
     }
-
-    /// How many places are waited for.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.waiting.len()
-    }
 }

@@ -102,9 +102,9 @@ pub async fn recover(client: &Client, now: Nanos) -> Result<Recovered, ClientErr
 }
 
 async fn position(client: &Client) -> Result<PositionRow, ClientError> {
-    let sql = "SELECT argMaxIf(stream_created, written_at, log_sequence > 0) AS stream_created, \
-               argMaxIf(log_sequence, written_at, log_sequence > 0) AS log_sequence, \
-               max(settled_below) AS settled_below, max(insert_id) AS newest_insert FROM ops.intents";
+    let sql = "SELECT argMaxIf(i.stream_created, i.written_at, i.log_sequence > 0) AS stream_created, \
+               argMaxIf(i.log_sequence, i.written_at, i.log_sequence > 0) AS log_sequence, \
+               max(i.settled_below) AS settled_below, max(i.insert_id) AS newest_insert FROM ops.intents AS i";
     let none = PositionRow { stream_created: 0, log_sequence: 0, settled_below: 0, newest_insert: 0 };
     Ok(client.query_row(sql, &Options::new()).await?.unwrap_or(none))
 }
@@ -124,7 +124,7 @@ async fn landed(client: &Client) -> Result<HashMap<StreamKey, LandedBlocks>, Cli
     );
     for row in client.query_rows::<BlocksRow>(&ahead, &Options::new()).await? {
         if let Some(blocks) = key(&row.writer, row.epoch, &row.kind).and_then(|key| landed.get_mut(&key)) {
-            row.blocks.iter().for_each(|block| drop(blocks.insert(*block)));
+            blocks.extend(&row.blocks);
         }
     }
     Ok(landed)
@@ -146,7 +146,7 @@ async fn settle(
     }
     if found == planned {
         let blocks = recovered.landed.entry(extent.stream.clone()).or_default();
-        row.blocks.iter().for_each(|block| drop(blocks.insert(*block)));
+        blocks.extend(&row.blocks);
         return close(client, row, "done", blocks.watermark()).await;
     }
     if found == 0 {
@@ -172,10 +172,10 @@ async fn close(client: &Client, row: &ExtentRow, stage: &str, watermark: u64) ->
 /// A killed warehouse can lose the marks of its last inserts although it confirmed them: the buckets of
 /// the last two minutes of work are marked again. Recomputing them once more changes nothing.
 async fn mark_recent(client: &Client) -> Result<(), ClientError> {
-    let recent = "SELECT any(insert_id) AS insert_id, writer, epoch, kind, emptyArrayUInt64() AS blocks, \
-                  sum(rows) AS rows, min(first_counter) AS first_counter, max(last_counter) AS last_counter, \
+    let recent = "SELECT any(i.insert_id) AS insert_id, writer, epoch, kind, emptyArrayUInt64() AS blocks, \
+                  sum(i.rows) AS rows, min(i.first_counter) AS first_counter, max(i.last_counter) AS last_counter, \
                   min(toUnixTimestamp64Nano(min_event_ts)) AS min_ns, max(toUnixTimestamp64Nano(max_event_ts)) AS max_ns \
-                  FROM ops.intents WHERE stage = 'planned' \
+                  FROM ops.intents AS i WHERE stage = 'planned' \
                   AND written_at >= (SELECT max(written_at) FROM ops.intents) - INTERVAL 2 MINUTE \
                   GROUP BY writer, epoch, kind, day";
     for row in client.query_rows::<ExtentRow>(recent, &Options::new()).await? {
