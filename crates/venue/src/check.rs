@@ -242,3 +242,38 @@ fn book_json(view: &BookView<'_>, by_rest: bool, depth: usize) -> Value {
     book.insert("n_asks".to_owned(), json!(asks));
     Value::Object(book)
 }
+
+impl CheckReport {
+    /// Adds the report of another recording; its books and symbols are kept under `prefix`.
+    pub fn add(&mut self, other: Self, prefix: &str) {
+        self.frames += other.frames;
+        self.control += other.control;
+        self.decode_errors += other.decode_errors;
+        self.sequence_gaps += other.sequence_gaps;
+        self.bridges += other.bridges;
+        self.failed_bridges += other.failed_bridges;
+        self.checksums.right += other.checksums.right;
+        self.checksums.wrong += other.checksums.wrong;
+        let (own, theirs) = (&mut self.quotes_vs_book, &other.quotes_vs_book);
+        own.same_number_equal += theirs.same_number_equal;
+        own.same_number_different += theirs.same_number_different;
+        own.latest_equal += theirs.latest_equal;
+        own.latest_different += theirs.latest_different;
+        self.crossed_books += other.crossed_books;
+        self.time_backwards += other.time_backwards;
+        self.unknown_instruments += other.unknown_instruments;
+        self.faults.extend(other.faults);
+        for (label, count) in other.channels {
+            *self.channels.entry(label).or_default() += count;
+        }
+        for (label, count) in other.ignored {
+            *self.ignored.entry(label).or_default() += count;
+        }
+        for (kind, count) in other.events {
+            *self.events.entry(kind).or_default() += count;
+        }
+        let key = |name: String| if prefix.is_empty() { name } else { format!("{prefix}: {name}") };
+        self.per_symbol.extend(other.per_symbol.into_iter().map(|(name, value)| (key(name), value)));
+        self.books.extend(other.books.into_iter().map(|(name, value)| (key(name), value)));
+    }
+}

@@ -42,6 +42,7 @@
 mod action;
 mod book;
 mod bookkeeping;
+mod builtin;
 mod catalogue;
 mod channel;
 mod check;
@@ -78,6 +79,7 @@ mod unpack;
 
 pub use action::Action;
 pub use book::BookStatistics;
+pub use builtin::{builtin, builtin_venues};
 pub use catalogue::{Catalogue, InstrumentInfo};
 pub use check::{CheckReport, CheckSink, Checksums, QuotesAgainstBook};
 pub use counters::Counters;

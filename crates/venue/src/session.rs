@@ -33,6 +33,9 @@ pub struct SessionConfig {
     pub line: u8,
     /// What to subscribe; empty for a recording.
     pub subscriptions: Vec<Subscription>,
+    /// Take trades from whichever of the mapping's trade channels carries them, not only from those
+    /// subscribed: what a recording holds was decided by its recorder.
+    pub any_trade_channel: bool,
     /// Keep every level's text as printed, not only where a checksum needs it.
     pub keep_text: bool,
     /// Book epochs count on from here: the highest that an earlier session of the writer's epoch
@@ -73,7 +76,8 @@ impl Session {
         let mut chosen_trades = Vec::new();
         for subscription in &config.subscriptions {
             let index = mapping.channel_index(&subscription.channel)?;
-            if mapping.channels[index].trade.is_some() && !chosen_trades.contains(&index) {
+            let is_chosen = mapping.channels[index].trade.is_some() && !config.any_trade_channel;
+            if is_chosen && !chosen_trades.contains(&index) {
                 chosen_trades.push(index);
             }
         }
