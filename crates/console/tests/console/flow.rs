@@ -52,6 +52,7 @@ pub struct Flow {
     /// Per venue: last counter, epoch.
     positions: Vec<(u64, u32)>,
     sequence: u64,
+    paused: Vec<bool>,
 }
 
 /// An exact decimal of a price for screens of a test market.
@@ -68,8 +69,8 @@ impl Flow {
     pub fn new(seed: u64) -> Self {
         let random = ChaCha8Rng::seed_from_u64(seed);
         let premium = VENUES.iter().map(|(_, markets)| vec![0.0; markets.len()]).collect();
-        let epoch = 1_760_000_000;
-        Self { random, prices: START.map(|s| s.0), premium, positions: vec![(0, epoch); VENUES.len()], sequence: 0 }
+        let epoch = (crate::stage::now().0 / 1_000_000_000) as u32;
+        Self { random, prices: START.map(|s| s.0), premium, positions: vec![(0, epoch); VENUES.len()], sequence: 0, paused: vec![false; VENUES.len()] }
     }
 
     fn header(&mut self, venue: usize, instrument: &'static str, channel: &'static str, now: Nanos) -> Header<'static> {
@@ -96,12 +97,20 @@ impl Flow {
         }
     }
 
+    /// Silences the venues that `is_paused` names.
+    pub fn pause(&mut self, is_paused: impl Fn(usize) -> bool) {
+        self.paused = (0..VENUES.len()).map(is_paused).collect();
+    }
+
     /// One step of the whole market: some markets quote, some trade. `slow` adds marks and funding.
     pub fn step(&mut self, now: Nanos, slow: bool, mut out: impl FnMut(usize, Event<'_>)) {
         for price in &mut self.prices {
             *price *= 1.0 + (self.random.random::<f64>() - 0.5) * 0.000_12;
         }
         for (venue, (_, markets)) in VENUES.iter().enumerate() {
+            if self.paused[venue] {
+                continue;
+            }
             for (number, market) in markets.iter().enumerate() {
                 self.market(venue, number, market, now, slow, &mut out);
             }

@@ -6,18 +6,59 @@
 //! standard input, whose end also ends it.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod api;
 mod engines;
 mod flow;
+mod http;
+mod outage;
+mod publisher;
 mod stage;
 
 use std::future::Future;
-use std::pin::Pin;
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
 
+use futures::FutureExt;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-type Test = fn() -> Pin<Box<dyn Future<Output = ()>>>;
+/// Counts the tests of one run.
+#[derive(Default)]
+struct Run {
+    filters: Vec<String>,
+    failed: u32,
+}
 
-const TESTS: &[(&str, Test)] = &[];
+impl Run {
+    async fn test(&mut self, name: &str, test: impl Future<Output = ()>) {
+        if !self.filters.is_empty() && !self.filters.iter().any(|filter| name.contains(filter.as_str())) {
+            return;
+        }
+        let started = Instant::now();
+        let limited = tokio::time::timeout(Duration::from_secs(120), test);
+        let passed = matches!(AssertUnwindSafe(limited).catch_unwind().await, Ok(Ok(())));
+        self.failed += u32::from(!passed);
+        let word = if passed { "ok" } else { "FAILED" };
+        println!("test {name} ... {word} ({:.1} s)", started.elapsed().as_secs_f64());
+    }
+
+    /// One platform for all tests; those that break something come last.
+    async fn all(&mut self) {
+        let mut stage = stage::Stage::start(0, |_| {}).await;
+        stage.run_market();
+        self.test("api::refuses_wrong_questions", api::refuses_wrong_questions(&stage)).await;
+        self.test("api::keeps_strangers_out", api::keeps_strangers_out(&stage)).await;
+        self.test("api::live_stream_moves_at_its_pace", api::live_stream_moves_at_its_pace(&stage)).await;
+        self.test("api::scanner_is_honest", api::scanner_is_honest(&stage)).await;
+        self.test("api::candles_are_those_of_landing", api::candles_are_those_of_landing(&stage)).await;
+        self.test("api::basis_has_its_course_and_its_pair", api::basis_has_its_course_and_its_pair(&stage)).await;
+        self.test("api::delay_until_queryable_is_probed", api::delay_until_queryable_is_probed(&stage)).await;
+        self.test("api::a_silent_feed_is_stale", api::a_silent_feed_is_stale(&stage)).await;
+        self.test("api::gaps_and_suspects_are_told", api::gaps_and_suspects_are_told(&stage)).await;
+        self.test("outage::warehouse_gone", outage::warehouse_gone(&mut stage)).await;
+        self.test("outage::messaging_gone", outage::messaging_gone(&mut stage)).await;
+        self.test("outage::stops_with_clients_connected", outage::stops_with_clients_connected(stage)).await;
+    }
+}
 
 fn main() {
     if let Some(code) = engines::warehouse_if_asked() {
@@ -25,7 +66,6 @@ fn main() {
     }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.iter().any(|argument| argument == "--list") {
-        TESTS.iter().for_each(|(name, _)| println!("{name}: test"));
         return;
     }
     if engines::engines().is_none() {
@@ -37,7 +77,13 @@ fn main() {
         let port = arguments.get(at + 1).and_then(|text| text.parse().ok()).unwrap_or(0);
         tracing_subscriber::fmt().with_writer(std::io::stderr).init();
         runtime.block_on(keep_stage(port));
+        // A read of the standard input that is under way would hold the runtime up.
+        std::process::exit(0);
     }
+    let filters = arguments.into_iter().filter(|argument| !argument.starts_with('-')).collect();
+    let mut run = Run { filters, failed: 0 };
+    runtime.block_on(run.all());
+    std::process::exit(i32::from(run.failed > 0));
 }
 
 async fn keep_stage(port: u16) {

@@ -1,21 +1,19 @@
-//! A platform without feeds: generated rows go over the real hot path and into the real landing tables.
+//! A platform without feeds: generated rows go over the real hot path, the real log and the real loader.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use kt_bus::{Bus, BusConfig, HotConfig, HotPublisher, Route};
-use kt_console::ConsoleConfig;
-use kt_model::schema::Kind;
+use kt_bus::BusConfig;
+use kt_console::{ConsoleConfig, ConsoleError};
 use kt_model::{Event, Nanos};
-use kt_warehouse::Client;
-use kt_warehouse::client::Options;
+use kt_warehouse::loader::LoaderConfig;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::engines::Engines;
+use crate::engines::{Engines, free_port};
 use crate::flow::{Flow, VENUES};
+use crate::publisher::Publisher;
 
 /// Time between steps of the market.
 const STEP: Duration = Duration::from_millis(25);
@@ -39,7 +37,8 @@ pub struct Stage {
     pub controls: Arc<Mutex<Controls>>,
     pub url: String,
     stop: Option<oneshot::Sender<()>>,
-    console: JoinHandle<Result<(), kt_console::ConsoleError>>,
+    console: JoinHandle<Result<(), ConsoleError>>,
+    loader: Option<JoinHandle<()>>,
     market: Option<JoinHandle<()>>,
 }
 
@@ -54,13 +53,20 @@ impl Stage {
         let (stop, stopped) = oneshot::channel();
         let console = tokio::spawn(kt_console::serve_on(listener, config, async { drop(stopped.await) }));
         let url = format!("http://{address}");
-        Self { engines, controls: Arc::default(), url, stop: Some(stop), console, market: None }
+        Self { engines, controls: Arc::default(), url, stop: Some(stop), console, loader: None, market: None }
     }
 
-    /// Lets the market run.
+    /// Lets the market run and the loader load.
     pub fn run_market(&mut self) {
-        let (port, client, controls) = (self.engines.nats_port, self.engines.client.clone(), self.controls.clone());
-        self.market = Some(tokio::spawn(market(port, client, controls)));
+        let port = self.engines.nats_port;
+        let metrics = ([127, 0, 0, 1], free_port()).into();
+        let warehouse = format!("http://127.0.0.1:{}", self.engines.warehouse_port);
+        let loader = LoaderConfig::new(BusConfig::local(port, "stage-loader"), &warehouse, metrics);
+        self.loader = Some(tokio::spawn(async move {
+            let ended = kt_warehouse::loader::run(loader, std::future::pending()).await;
+            eprintln!("the loader ended: {ended:?}");
+        }));
+        self.market = Some(tokio::spawn(market(port, self.controls.clone())));
     }
 
     pub fn pause(&self, venue: &str) {
@@ -75,65 +81,21 @@ impl Stage {
         self.controls.lock().expect("no panic").trouble = true;
     }
 
+    /// Ends the market and the loader; the console goes on.
+    pub fn stop_market(&mut self) {
+        self.market.take().inspect(JoinHandle::abort);
+        self.loader.take().inspect(JoinHandle::abort);
+    }
+
     /// Stops the console as the supervisor would and says how it ended.
-    pub async fn stop(mut self) -> Result<(), kt_console::ConsoleError> {
-        if let Some(market) = self.market.take() {
-            market.abort();
-        }
+    pub async fn stop(mut self) -> Result<(), ConsoleError> {
+        self.stop_market();
         drop(self.stop.take());
         self.console.await.expect("no panic")
     }
 }
 
-/// Publishes rows and keeps their bytes by kind until they are inserted.
-pub struct Publisher {
-    hot: HotPublisher,
-    routes: HashMap<(Kind, &'static str, String), Route>,
-    rows: HashMap<Kind, (Vec<u8>, u64)>,
-    row: Vec<u8>,
-}
-
-impl Publisher {
-    pub async fn connect(port: u16) -> Self {
-        let bus = Bus::connect(&BusConfig::local(port, "stage")).await.expect("messaging");
-        let hot = HotPublisher::connect(&bus, HotConfig::default()).await.expect("a connection");
-        Self { hot, routes: HashMap::new(), rows: HashMap::new(), row: Vec::new() }
-    }
-
-    pub fn publish(&mut self, venue: &'static str, event: &Event<'_>) {
-        self.row.clear();
-        event.encode(&mut self.row);
-        let key = (event.kind(), venue, event.header().instrument.0.to_owned());
-        let hot = &mut self.hot;
-        let route = *self.routes.entry(key).or_insert_with_key(|(kind, venue, name)| hot.route(*kind, venue, name));
-        self.hot.publish(route, &self.row);
-        let kept = self.rows.entry(event.kind()).or_default();
-        kept.0.extend_from_slice(&self.row);
-        kept.1 += 1;
-    }
-
-    pub fn flush(&mut self) -> bool {
-        self.hot.flush()
-    }
-
-    /// Inserts the rows kept so far, as the loader would: rows, then a note of how many.
-    pub async fn land(&mut self, client: &Client) {
-        for (kind, (rows, count)) in self.rows.drain() {
-            let inserted = client.insert_row_binary(kind.table(), None, rows.into(), &Options::new()).await;
-            inserted.unwrap_or_else(|error| panic!("{kind}: {error}"));
-            let note = "INSERT INTO ops.intents (insert_id, stage, kind, rows) SELECT 1, 'done', {kind:String}, {rows:UInt64}";
-            let options = Options::new().param("kind", kind).param("rows", count);
-            client.execute(note, &options).await.expect("noted");
-        }
-    }
-
-    /// Throws the kept rows away.
-    pub fn forget(&mut self) {
-        self.rows.clear();
-    }
-}
-
-async fn market(port: u16, client: Client, controls: Arc<Mutex<Controls>>) {
+async fn market(port: u16, controls: Arc<Mutex<Controls>>) {
     let mut publisher = Publisher::connect(port).await;
     let mut flow = Flow::new(20_261_122);
     let mut clock = tokio::time::interval(STEP);
@@ -143,51 +105,15 @@ async fn market(port: u16, client: Client, controls: Arc<Mutex<Controls>>) {
             let mut held = controls.lock().expect("no panic");
             (held.paused.clone(), std::mem::take(&mut held.trouble))
         };
-        let mut send = |venue: usize, event: Event<'_>| {
-            let name = VENUES[venue].0;
-            if !paused.iter().any(|silent| silent == name) {
-                publisher.publish(name, &event);
-            }
-        };
+        flow.pause(|venue| paused.iter().any(|silent| silent == VENUES[venue].0));
+        let mut send = |venue: usize, event: Event<'_>| publisher.publish(venue, &event);
         flow.step(now(), step % 40 == 0, &mut send);
         if trouble {
             flow.trouble(now(), &mut send);
         }
         publisher.flush();
         if step % 10 == 9 {
-            publisher.land(&client).await;
+            publisher.log().await;
         }
-        if step % 40 == 39 {
-            recompute(&client).await;
-        }
-    }
-}
-
-/// Brings the newest seconds of the marts up to date from landing.
-pub async fn recompute(client: &Client) {
-    let statements = [
-        "INSERT INTO marts.candle_1s SELECT venue, instrument, toDateTime(event_ts, 'UTC') AS second, \
-         argMin(price, event_ts), max(price), min(price), argMax(price, event_ts), sum(quantity), \
-         sumIf(quantity, side = 'buy'), any(quantity_unit), NULL, NULL, count(), min(event_ts), max(event_ts), \
-         max(recv_ts), toUnixTimestamp64Nano(now64(9)), 0 FROM landing.trade FINAL \
-         WHERE event_ts >= toStartOfSecond(now64(9)) - INTERVAL 5 SECOND GROUP BY venue, instrument, second",
-        "INSERT INTO marts.candle_1m SELECT venue, instrument, toStartOfMinute(ts) AS minute, argMin(open, ts), \
-         max(high), min(low), argMax(close, ts), sum(volume), sum(taker_buy_volume), any(quantity_unit), NULL, NULL, \
-         sum(trade_count), min(first_event_ts), max(last_event_ts), max(newest_recv_ts), \
-         toUnixTimestamp64Nano(now64(9)), 0 FROM marts.candle_1s FINAL \
-         WHERE ts >= toStartOfMinute(now()) GROUP BY venue, instrument, minute",
-        "INSERT INTO marts.basis_1s SELECT p.venue, p.instrument, s.venue, s.instrument, p.second, p.middle, s.middle, \
-         (toFloat64(p.middle) - toFloat64(s.middle)) / toFloat64(s.middle) * 10000, 0, 0, \
-         toUnixTimestamp64Nano(now64(9)), 0 FROM \
-         (SELECT venue, instrument, splitByChar('-', instrument)[1] AS base, toDateTime(event_ts, 'UTC') AS second, \
-          argMax((bid_price + ask_price) / 2, event_ts) AS middle FROM landing.quote \
-          WHERE instrument LIKE '%-PERP' AND event_ts >= toStartOfSecond(now64(9)) - INTERVAL 3 SECOND GROUP BY ALL) AS p \
-         JOIN (SELECT venue, instrument, splitByChar('-', instrument)[1] AS base, toDateTime(event_ts, 'UTC') AS second, \
-          argMax((bid_price + ask_price) / 2, event_ts) AS middle FROM landing.quote \
-          WHERE instrument LIKE '%-SPOT' AND event_ts >= toStartOfSecond(now64(9)) - INTERVAL 3 SECOND GROUP BY ALL) AS s \
-         ON p.base = s.base AND p.second = s.second AND splitByChar('_', p.venue)[1] = s.venue",
-    ];
-    for statement in statements {
-        client.execute(statement, &Options::new()).await.unwrap_or_else(|error| panic!("{statement}\n{error}"));
     }
 }
