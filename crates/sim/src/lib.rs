@@ -11,11 +11,37 @@
 //!
 //! * [`SimConfig`] says what to serve, [`serve`] serves it, [`Sim`] does the same in
 //!   two steps for callers that need the bound address first.
-//! * Recorded flow ([`ReplayConfig`]): frames go out byte for byte as recorded.
+//! * Recorded flow ([`ReplayConfig`]): frames go out byte for byte as recorded, whatever
+//!   a client subscribes to.
 //! * Generated flow ([`GeneratedConfig`]): a seeded spot and perpetual market in the
-//!   formats of Binance spot and Binance USD-M futures.
-//! * `GET /sim/v1/sources`, `GET /sim/v1/status`, `POST /sim/v1/faults`, `GET /metrics`
-//!   and `GET /health` are the simulator's own endpoints.
+//!   formats of Binance spot and Binance USD-M futures. [`Market`] is the same without a
+//!   network.
+//!
+//! # Which recorded connection a client gets
+//!
+//! `?kt_connection=<id>` names one; else those that were recorded under the path the client
+//! connects to; else all of them, merged. A venue's clock starts when each of its recorded
+//! connections has a client that has subscribed (by naming streams in the URL or by its first
+//! message that is no ping), or when as many have subscribed as
+//! [`ReplayConfig::expected_connections`] says. Two lines that shall both see everything need
+//! the latter.
+//!
+//! # The simulator's own endpoints
+//!
+//! * `GET /sim/v1/sources`: per venue its mode, symbols and channels; of a recording also its
+//!   connections (id, path, query, what the recorder sent, frames, first and last time), files,
+//!   snapshots and instrument lists.
+//! * `GET /sim/v1/status`: `finished`, and per venue `started`, `finished`, `clients`,
+//!   `frames_total`, `frames_played` (their turn came), `frames_sent` (on the wire, over all
+//!   clients), `frames_queued`, `frames_lost_with_client`, `frames_unclaimed`, `connections`
+//!   (frames sent per recorded connection), `answers_sent`, `http_served`. A venue is finished
+//!   when all has been played and all that was handed out has been written.
+//! * `POST /sim/v1/faults`: `{"venue": …, "symbol": …, "stream": …, "fault": …}` where symbol
+//!   and stream are optional texts a frame's beginning must contain, and the fault is `drop`
+//!   (`frames`), `crossed` (`frames`), `reorder`, `stale` (`ms`), `pause` (`ms`), `garbage`
+//!   (`text`) or `disconnect`. The answer says what was `applied` at once and how many frames
+//!   are `pending`; what took effect is counted under `kt_sim_faults_total`.
+//! * `GET /metrics`, `GET /health`.
 
 #![forbid(unsafe_code)]
 
