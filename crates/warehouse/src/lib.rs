@@ -7,6 +7,7 @@
 //!
 //! [`serve`] puts the first three together; `kt warehouse` is a thin wrapper around it.
 
+pub mod audit;
 pub mod client;
 pub mod config;
 pub mod ddl_check;

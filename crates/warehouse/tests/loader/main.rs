@@ -4,6 +4,7 @@
 //! `cargo test -p kt-warehouse --test loader [name]` runs the tests whose name contains it.
 #![allow(clippy::unwrap_used)]
 
+mod audits;
 mod exact;
 #[path = "../warehouse/harness.rs"]
 #[allow(dead_code)]
@@ -35,6 +36,8 @@ const TESTS: &[(&str, Test)] = tests![
     exact::a_partial_insert_is_completed,
     exact::a_damaged_block_is_refused,
     exact::only_one_loader_works,
+    audits::equal_events_are_told_from_lost_ones,
+    audits::accepted_rows_that_never_came_are_named,
 ];
 
 fn main() {
