@@ -109,6 +109,9 @@ pub(crate) enum Command {
         #[arg(long)]
         effective: bool,
     },
+    /// Measure every stage and the whole way from exchange frames to the warehouse
+    #[command(after_help = "Example:\n  kt bench --stage decode --rounds 5")]
+    Bench(crate::bench::Options),
     /// Serve the warehouse (started by `kt up`)
     #[command(after_help = "Example:\n  kt warehouse --data-dir /tmp/kt")]
     Warehouse,

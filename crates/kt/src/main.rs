@@ -3,6 +3,7 @@
 //! This crate wires the others together. Only it reads the environment, and the configuration
 //! that it hands to the services is complete.
 
+mod bench;
 mod cli;
 mod commands;
 mod config;
@@ -68,6 +69,7 @@ fn run(cli: Cli) -> Result<(), Error> {
         }
         Command::Migrate(options) => commands::migrate::run(&running(), &options),
         Command::Config { effective } => commands::config::run(&config, effective),
+        Command::Bench(options) => bench::run(&config, &options),
         Command::Warehouse => {
             // No second thread may exist before the warehouse has restricted itself.
             logging::start(&config, std::io::stderr)?;

@@ -38,7 +38,7 @@ fn block_on<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Erro
 }
 
 /// Prints a line to standard output; a reader that has gone away ends the program quietly.
-fn print(text: impl std::fmt::Display) {
+pub(crate) fn print(text: impl std::fmt::Display) {
     use std::io::Write;
     if writeln!(std::io::stdout(), "{text}").is_err() {
         std::process::exit(0);
@@ -46,7 +46,7 @@ fn print(text: impl std::fmt::Display) {
 }
 
 /// Prints a value as indented JSON.
-fn print_json(value: &impl serde::Serialize) -> Result<(), Error> {
+pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), Error> {
     let text = serde_json::to_string_pretty(value).map_err(Error::doing("writing JSON"))?;
     print(text);
     Ok(())
