@@ -191,30 +191,42 @@ impl Market {
         self.instruments.get_mut(index).map(Arc::make_mut)
     }
 
-    /// Joins a new perpetual with its spot, and a new spot with the perpetuals that wait for it.
+    /// Joins a new perpetual with its spot, and a new spot with the perpetuals that it fits better.
     fn pair(&mut self, new: usize) {
-        let (kind, venue) = (self.instruments[new].contract.kind, self.instruments[new].venue.clone());
-        let contract = self.instruments[new].contract.clone();
+        let entered = self.instruments[new].clone();
         let fits = |other: &InstrumentNow, wanted: ContractKind| {
             other.contract.kind == wanted
-                && other.contract.underlying == contract.underlying
-                && other.contract.quote == contract.quote
-                && same_exchange(&other.venue, &venue)
+                && other.contract.underlying == entered.contract.underlying
+                && other.contract.quote == entered.contract.quote
+                && !other.contract.quanto
+                && same_exchange(&other.venue, &entered.venue)
         };
-        match kind {
-            ContractKind::Perpetual if !contract.quanto => {
-                let spot = self.instruments.iter().position(|o| fits(o, ContractKind::Spot));
+        match entered.contract.kind {
+            ContractKind::Perpetual if !entered.contract.quanto => {
+                let spots = self.instruments.iter().enumerate().filter(|(_, other)| fits(other, ContractKind::Spot));
+                let spot = spots.min_by(|left, right| preference(&entered, left.1).cmp(&preference(&entered, right.1)));
+                let spot = spot.map(|(index, _)| index);
                 Arc::make_mut(&mut self.instruments[new]).spot = spot;
             }
             ContractKind::Spot => {
-                let waiting = self.instruments.iter_mut().filter(|o| fits(o, ContractKind::Perpetual));
-                waiting
-                    .filter(|o| !o.contract.quanto && o.spot.is_none())
-                    .for_each(|o| Arc::make_mut(o).spot = Some(new));
+                for index in 0..self.instruments.len() {
+                    let of = &self.instruments[index];
+                    let held = of.spot.map(|spot| preference(of, &self.instruments[spot]));
+                    let better = held.is_none_or(|held| preference(of, &entered) < held);
+                    if better && fits(of, ContractKind::Perpetual) {
+                        Arc::make_mut(&mut self.instruments[index]).spot = Some(new);
+                    }
+                }
             }
             _ => {}
         }
     }
+}
+
+/// Which of several spot markets a perpetual is compared with: the least counts. The warehouse's pairs
+/// (`ref.pairs`) are chosen by the same order.
+fn preference<'a>(of: &InstrumentNow, spot: &'a InstrumentNow) -> (bool, u64, &'a str, &'a str) {
+    (spot.venue != of.venue, spot.contract.multiplier, &spot.venue, &spot.instrument)
 }
 
 impl InstrumentNow {
@@ -298,6 +310,36 @@ impl InstrumentNow {
             (Some(FundingNow { interval: Some(seconds), interval_source, .. }), _) => (Some(seconds), interval_source),
             (_, Some(seconds)) => (Some(seconds), IntervalSource::Reference),
             _ => (None, IntervalSource::Unknown),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_perpetual_finds_its_spot_whatever_comes_first() {
+        let names = [
+            ("binance", "1000SHIB-USDT-SPOT"),
+            ("binance_usdm", "1000SHIB-USDT-USDT-PERP"),
+            ("binance", "SHIB-USDT-SPOT"),
+            ("bybit", "SHIB-USDT-SPOT"),
+            ("binance", "SHIB-USDC-SPOT"),
+            ("okx", "SHIB-USD-BTC-QUANTO-PERP"),
+        ];
+        for turn in 0..names.len() {
+            let mut market = Market::default();
+            for at in 0..names.len() {
+                let (venue, instrument) = names[(at + turn) % names.len()];
+                market.enter(venue, instrument).expect("room");
+            }
+            let spot_of =
+                |venue, instrument| market.instruments()[market.find(venue, instrument).expect("entered")].spot;
+            let spot = spot_of("binance_usdm", "1000SHIB-USDT-USDT-PERP").expect("paired");
+            let name = &market.instruments()[spot];
+            assert_eq!((&*name.venue, &*name.instrument), ("binance", "SHIB-USDT-SPOT"), "turn {turn}");
+            assert_eq!(spot_of("okx", "SHIB-USD-BTC-QUANTO-PERP"), None);
         }
     }
 }

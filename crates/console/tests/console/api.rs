@@ -51,11 +51,19 @@ pub async fn keeps_strangers_out(stage: &Stage) {
         assert_eq!(headers["x-content-type-options"], "nosniff");
         assert!(!headers.contains_key("access-control-allow-origin"), "{path}");
     }
-    for path in ["/../Cargo.toml", "/..%2f..%2fCargo.toml", "/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd", "/assets/../../package.json"] {
-        let answer = raw(&stage.url, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")).await;
+    for path in [
+        "/../Cargo.toml",
+        "/..%2f..%2fCargo.toml",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "//etc/passwd",
+        "/assets/../../package.json",
+    ] {
+        let answer =
+            raw(&stage.url, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")).await;
         assert!(answer.starts_with("HTTP/1.1 404"), "{path}: {answer}");
     }
-    let answer = raw(&stage.url, "GET /api/v1/scanner HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n").await;
+    let answer =
+        raw(&stage.url, "GET /api/v1/scanner HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 421") && answer.contains("evil.example"), "{answer}");
 }
 
@@ -98,8 +106,14 @@ pub async fn candles_are_those_of_landing(stage: &Stage) {
 pub async fn basis_has_its_course_and_its_pair(stage: &Stage) {
     let some = |body: &Value| body["basis_bps"].as_array().is_some_and(|all| all.iter().any(Value::is_number));
     let body = until(&stage.url, &format!("/api/v1/basis?{BTC}&limit=30"), Duration::from_secs(60), some).await;
-    assert_eq!((body["reference_venue"].as_str(), body["reference_instrument"].as_str()), (Some("binance"), Some("BTC-USDT-SPOT")));
-    assert!(body["basis_bps"].as_array().unwrap().iter().filter_map(Value::as_f64).all(|bps| bps.abs() < 100.0), "{body}");
+    assert_eq!(
+        (body["reference_venue"].as_str(), body["reference_instrument"].as_str()),
+        (Some("binance"), Some("BTC-USDT-SPOT"))
+    );
+    assert!(
+        body["basis_bps"].as_array().unwrap().iter().filter_map(Value::as_f64).all(|bps| bps.abs() < 100.0),
+        "{body}"
+    );
 }
 
 /// The scanner holds every perpetual, annualises only with a known interval and names each reference.
@@ -185,7 +199,8 @@ pub async fn gaps_and_suspects_are_told(stage: &Stage) {
     let lasting = body["gaps"].as_array().unwrap().iter().find(|gap| gap["cause"] == "disconnect").unwrap();
     assert!(lasting["to_ms"].is_null() && lasting["missing"].is_null(), "unknown is not zero: {lasting}");
     let body = get(&stage.url, "/api/v1/quarantine").await;
-    let mut causes: Vec<_> = body["rows"].as_array().unwrap().iter().map(|row| row["cause"].as_str().unwrap()).collect();
+    let mut causes: Vec<_> =
+        body["rows"].as_array().unwrap().iter().map(|row| row["cause"].as_str().unwrap()).collect();
     causes.sort_unstable();
     assert_eq!(causes, ["crossed_book", "time_backwards"]);
 }

@@ -72,8 +72,7 @@ impl Engines {
         std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).expect("permissions");
         let (nats_port, warehouse_port) = (free_port(), free_port());
         let client = Client::new(&format!("http://127.0.0.1:{warehouse_port}")).expect("an address");
-        let mut started =
-            Self { nats_port, warehouse_port, client, directory, nats: None, warehouse: None };
+        let mut started = Self { nats_port, warehouse_port, client, directory, nats: None, warehouse: None };
         started.start_nats();
         started.start_warehouse();
         started.migrate().await;

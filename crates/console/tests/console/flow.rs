@@ -1,10 +1,11 @@
 //! A seeded market: correlated spot and perpetual quotes, trades, marks and funding, as model rows.
 
-use kt_model::{Integers, Label, Texts};
 use kt_model::{
-    Book, BookAction, Decimal, Event, Funding, FundingStage, Header, IdentityClass, IntervalSource, Mark, Nanos,
-    Origin, Price, QuantityUnit, Quantity, Quote, Rate, Side, State, Status, Trade,
+    Book, BookAction, Decimal, Event, Funding, FundingStage, Header, IdentityClass, Instrument, InstrumentStatus,
+    InstrumentType, IntervalSource, Mark, Nanos, OptionSide, Origin, Payoff, Price, Quantity, QuantityUnit, Quote,
+    Rate, Side, State, Status, Trade,
 };
+use kt_model::{Integers, Label, Texts};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -27,7 +28,10 @@ const fn perpetual(instrument: &'static str, underlying: usize, multiplier: f64,
 
 /// Venues with their markets; one funding interval is left unstated on purpose.
 pub static VENUES: &[(&str, &[Market])] = &[
-    ("binance", &[spot("BTC-USDT-SPOT", 0), spot("ETH-USDT-SPOT", 1), spot("SOL-USDT-SPOT", 2), spot("SHIB-USDT-SPOT", 3)]),
+    (
+        "binance",
+        &[spot("BTC-USDT-SPOT", 0), spot("ETH-USDT-SPOT", 1), spot("SOL-USDT-SPOT", 2), spot("SHIB-USDT-SPOT", 3)],
+    ),
     (
         "binance_usdm",
         &[
@@ -38,7 +42,10 @@ pub static VENUES: &[(&str, &[Market])] = &[
         ],
     ),
     ("okx", &[spot("BTC-USDT-SPOT", 0), perpetual("BTC-USDT-USDT-PERP", 0, 1.0, None), spot("ETH-USDT-SPOT", 1)]),
-    ("bybit", &[perpetual("ETH-USDT-USDT-PERP", 1, 1.0, Some(28_800)), perpetual("XRP-USDT-USDT-PERP", 4, 1.0, Some(3_600))]),
+    (
+        "bybit",
+        &[perpetual("ETH-USDT-USDT-PERP", 1, 1.0, Some(28_800)), perpetual("XRP-USDT-USDT-PERP", 4, 1.0, Some(3_600))],
+    ),
 ];
 
 /// Start prices of the underlyings and their decimals.
@@ -70,7 +77,14 @@ impl Flow {
         let random = ChaCha8Rng::seed_from_u64(seed);
         let premium = VENUES.iter().map(|(_, markets)| vec![0.0; markets.len()]).collect();
         let epoch = (crate::stage::now().0 / 1_000_000_000) as u32;
-        Self { random, prices: START.map(|s| s.0), premium, positions: vec![(0, epoch); VENUES.len()], sequence: 0, paused: vec![false; VENUES.len()] }
+        Self {
+            random,
+            prices: START.map(|s| s.0),
+            premium,
+            positions: vec![(0, epoch); VENUES.len()],
+            sequence: 0,
+            paused: vec![false; VENUES.len()],
+        }
     }
 
     fn header(&mut self, venue: usize, instrument: &'static str, channel: &'static str, now: Nanos) -> Header<'static> {
@@ -228,6 +242,44 @@ impl Flow {
             mark_price: None,
         };
         out(venue, Event::Funding(row));
+    }
+
+    /// The definitions of all instruments, as the venues' lists state them.
+    pub fn define(&mut self, now: Nanos, out: &mut impl FnMut(usize, Event<'_>)) {
+        for (venue, (_, markets)) in VENUES.iter().enumerate() {
+            for (number, market) in markets.iter().enumerate() {
+                let parts: Vec<&str> = market.instrument.split('-').collect();
+                let spot = market.funding.is_none();
+                let row = Instrument {
+                    header: self.header(venue, market.instrument, "instruments", now),
+                    symbol: market.instrument,
+                    instrument_id: number as u64 + 1,
+                    content_hash: number as u64 + 1,
+                    instrument_type: if spot { InstrumentType::Spot } else { InstrumentType::Perpetual },
+                    payoff: if spot { Payoff::None } else { Payoff::Linear },
+                    base: Label(parts[0]),
+                    quote: Label(parts[1]),
+                    settle: Label(parts[1]),
+                    underlying: Label(kt_model::instrument::split_multiplier(parts[0]).1),
+                    underlying_multiplier: decimal(market.multiplier, 0),
+                    contract_size: (!spot).then(|| decimal(1.0, 0)),
+                    contract_size_unit: Label(parts[0]),
+                    tick_size: None,
+                    lot_size: None,
+                    minimum_quantity: None,
+                    minimum_notional: None,
+                    option_side: OptionSide::None,
+                    strike: None,
+                    expiry_ts: None,
+                    listed_ts: None,
+                    delisted_ts: None,
+                    status: InstrumentStatus::Trading,
+                    venue_status: Label("TRADING"),
+                    funding_interval_seconds: None,
+                };
+                out(venue, Event::Instrument(row));
+            }
+        }
     }
 
     /// A gap and a suspect value, as a feed announces them.

@@ -101,5 +101,5 @@ async fn keep_stage(port: u16) {
         }
         println!("OK {line}");
     }
-    stage.stop().await.unwrap();
+    stage.stop().await.0.unwrap();
 }

@@ -43,7 +43,8 @@ impl Publisher {
         event.encode(&mut self.row);
         let hot = &mut self.hot;
         let key = (venue, event.kind(), event.header().instrument.0.to_owned());
-        let route = self.routes.entry(key).or_insert_with_key(|(_, kind, name)| hot.route(*kind, VENUES[venue].0, name));
+        let route =
+            self.routes.entry(key).or_insert_with_key(|(_, kind, name)| hot.route(*kind, VENUES[venue].0, name));
         self.hot.publish(*route, &self.row);
         self.keep(venue, event);
     }

@@ -87,17 +87,20 @@ impl Stage {
         self.loader.take().inspect(JoinHandle::abort);
     }
 
-    /// Stops the console as the supervisor would and says how it ended.
-    pub async fn stop(mut self) -> Result<(), ConsoleError> {
+    /// Stops the console as the supervisor would; says how it ended and how long that took.
+    pub async fn stop(mut self) -> (Result<(), ConsoleError>, Duration) {
         self.stop_market();
+        let start = std::time::Instant::now();
         drop(self.stop.take());
-        self.console.await.expect("no panic")
+        let ended = (&mut self.console).await.expect("no panic");
+        (ended, start.elapsed())
     }
 }
 
 async fn market(port: u16, controls: Arc<Mutex<Controls>>) {
     let mut publisher = Publisher::connect(port).await;
     let mut flow = Flow::new(20_261_122);
+    flow.define(now(), &mut |venue, event| publisher.publish(venue, &event));
     let mut clock = tokio::time::interval(STEP);
     for step in 0_u64.. {
         clock.tick().await;
