@@ -23,7 +23,8 @@ SELECT
 FROM (SELECT DISTINCT venue, instrument FROM marts.quote_newest) AS q
 LEFT JOIN (SELECT venue, instrument, underlying, underlying_multiplier FROM ref.instruments FINAL) AS i
     ON q.venue = i.venue AND q.instrument = i.instrument
-WHERE type IN ('SPOT', 'PERP');
+WHERE type IN ('SPOT', 'PERP')
+SETTINGS join_use_nulls = 0;
 
 CREATE OR REPLACE VIEW ref.pairs AS
 SELECT
@@ -69,7 +70,8 @@ SELECT
     toInt64(dateDiff('millisecond', f.event_ts, now64(9, 'UTC'))) AS age_ms
 FROM (SELECT * FROM marts.funding_newest FINAL) AS f
 LEFT JOIN (SELECT venue, instrument, funding_interval_seconds FROM ref.instruments FINAL) AS i
-    ON f.venue = i.venue AND f.instrument = i.instrument;
+    ON f.venue = i.venue AND f.instrument = i.instrument
+SETTINGS join_use_nulls = 0;
 
 CREATE OR REPLACE VIEW marts.basis_latest AS
 SELECT

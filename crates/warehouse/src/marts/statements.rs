@@ -105,7 +105,7 @@ pub(super) fn bury(table: &str, scope: &Scope, version: u64) -> String {
     let mart = scope.mart();
     format!(
         "INSERT INTO {table} SELECT * REPLACE (toUInt64({version}) AS version, toUInt8(1) AS is_deleted)
-        FROM {table} FINAL WHERE {mart} AND version < {version}"
+        FROM {table} AS old FINAL WHERE {mart} AND old.version < {version}"
     )
 }
 
@@ -184,8 +184,8 @@ pub(super) fn bury_basis(scope: &Scope, version: u64) -> String {
     let (pairs, seconds) = (touched_pairs(scope), scope.seconds(0));
     format!(
         "INSERT INTO marts.basis_1s SELECT * REPLACE (toUInt64({version}) AS version, toUInt8(1) AS is_deleted)
-        FROM marts.basis_1s FINAL
-        WHERE (venue, instrument) IN (SELECT venue, instrument FROM ({pairs})) AND {seconds} AND version < {version}"
+        FROM marts.basis_1s AS old FINAL
+        WHERE (venue, instrument) IN (SELECT venue, instrument FROM ({pairs})) AND {seconds} AND old.version < {version}"
     )
 }
 

@@ -9,6 +9,7 @@ mod exact;
 #[path = "../warehouse/harness.rs"]
 #[allow(dead_code)]
 mod harness;
+mod mart;
 mod tables;
 mod world;
 mod writer;
@@ -38,6 +39,10 @@ const TESTS: &[(&str, Test)] = tests![
     exact::only_one_loader_works,
     audits::equal_events_are_told_from_lost_ones,
     audits::accepted_rows_that_never_came_are_named,
+    mart::recorded_trades_make_the_exchanges_candles,
+    mart::late_repeated_and_deleted_rows_are_recomputed,
+    mart::buckets_whose_marks_were_lost_are_found,
+    mart::basis_carries_quotes_no_further_than_stated,
 ];
 
 fn main() {
