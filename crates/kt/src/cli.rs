@@ -63,7 +63,9 @@ impl Global {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Start the whole platform and keep it running
-    #[command(after_help = "Examples:\n  kt up --detach\n  kt up --replay recording_stream.jsonl.zst --speed 10")]
+    #[command(
+        after_help = "Examples:\n  kt up --detach\n  kt up --replay recording_stream.jsonl.zst --speed 10\n  kt up --live --light"
+    )]
     Up(Up),
     /// Stop the platform
     #[command(after_help = "Example:\n  kt down")]
@@ -109,6 +111,11 @@ pub(crate) enum Command {
         #[arg(long)]
         effective: bool,
     },
+    /// What concerns one exchange
+    Venue {
+        #[command(subcommand)]
+        action: VenueAction,
+    },
     /// Measure every stage and the whole way from exchange frames to the warehouse
     #[command(after_help = "Example:\n  kt bench --stage decode --rounds 5")]
     Bench(crate::bench::Options),
@@ -118,20 +125,40 @@ pub(crate) enum Command {
     /// Serve the simulated exchange (started by `kt up`)
     #[command(after_help = "Example:\n  kt sim --set sim.seed=7")]
     Sim,
+    /// Receive, decode and publish market data (started by `kt up`)
+    #[command(after_help = "Example:\n  kt feed --set source.mode=live")]
+    Feed,
+    /// Load the durable log into the warehouse (started by `kt up`)
+    #[command(after_help = "Example:\n  kt load --set load.inserters=4")]
+    Load,
     /// Serve the page (started by `kt up`)
     #[command(after_help = "Example:\n  kt console --port-offset 100")]
     Console,
+}
+
+/// What `kt venue` does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum VenueAction {
+    /// Decode a recording and say what is right and wrong in it
+    #[command(after_help = "Example:\n  kt venue check okx frames/okx/20220513_stream.jsonl.zst --json --books 10")]
+    Check(crate::venue_check::VenueCheck),
 }
 
 /// Options of `kt up`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Up {
     /// Replay recorded streams instead of a generated market
-    #[arg(long, value_name = "FILE", num_args = 1..)]
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "live")]
     replay: Vec<PathBuf>,
     /// How fast to replay: a factor, or max
     #[arg(long, value_name = "N|max", requires = "replay")]
     speed: Option<String>,
+    /// Connect to the exchanges themselves
+    #[arg(long)]
+    live: bool,
+    /// Subscribe only quotes, mark price and funding of all perpetuals
+    #[arg(long, requires = "live")]
+    light: bool,
     /// Do not start the page
     #[arg(long)]
     no_console: bool,
@@ -156,6 +183,12 @@ impl Up {
         }
         if let Some(speed) = &self.speed {
             flags.push(("source.speed", Value::String(speed.clone()), "--speed"));
+        }
+        if self.live {
+            flags.push(("source.mode", Value::String("live".into()), "--live"));
+        }
+        if self.light {
+            flags.push(("source.light", Value::Boolean(true), "--light"));
         }
         if self.no_console {
             flags.push(("console.enabled", Value::Boolean(false), "--no-console"));

@@ -8,14 +8,16 @@ mod cli;
 mod commands;
 mod config;
 mod doctor;
+mod embedded;
 mod error;
+mod http;
 mod lifeline;
 mod logging;
 mod process;
 mod progress;
-mod scripts;
 mod supervisor;
 mod sys;
+mod venue_check;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -69,6 +71,7 @@ fn run(cli: Cli) -> Result<(), Error> {
         }
         Command::Migrate(options) => commands::migrate::run(&running(), &options),
         Command::Config { effective } => commands::config::run(&config, effective),
+        Command::Venue { action: cli::VenueAction::Check(options) } => venue_check::run(&options),
         Command::Bench(options) => bench::run(&config, &options),
         Command::Warehouse => {
             // No second thread may exist before the warehouse has restricted itself.
@@ -81,6 +84,14 @@ fn run(cli: Cli) -> Result<(), Error> {
         Command::Sim => {
             service(&config, cli.global.supervised)?;
             commands::services::sim(&config)
+        }
+        Command::Feed => {
+            service(&config, cli.global.supervised)?;
+            commands::feed::run(&config)
+        }
+        Command::Load => {
+            service(&config, cli.global.supervised)?;
+            commands::services::load(&config)
         }
         Command::Console => {
             service(&config, cli.global.supervised)?;

@@ -11,13 +11,18 @@ pub fn builtin_venues() -> impl Iterator<Item = &'static str> {
     MAPPINGS.iter().map(|(name, _)| *name)
 }
 
+/// The text of a built-in mapping.
+#[must_use]
+pub fn builtin_text(venue: &str) -> Option<&'static str> {
+    MAPPINGS.iter().find(|(name, _)| *name == venue).map(|(_, text)| *text)
+}
+
 /// A built-in mapping, compiled.
 ///
 /// # Errors
 /// [`crate::ErrorKind::Unknown`] where there is none of this name.
 pub fn builtin(venue: &str) -> Result<Mapping, VenueError> {
-    let found = MAPPINGS.iter().find(|(name, _)| *name == venue);
-    let (_, text) = found.ok_or_else(|| {
+    let text = builtin_text(venue).ok_or_else(|| {
         let names: Vec<&str> = builtin_venues().collect();
         VenueError::unknown(format!("no mapping for venue `{venue}`: use one of {}", names.join(", ")))
     })?;

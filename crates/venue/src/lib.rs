@@ -79,7 +79,7 @@ mod unpack;
 
 pub use action::Action;
 pub use book::BookStatistics;
-pub use builtin::{builtin, builtin_venues};
+pub use builtin::{builtin, builtin_text, builtin_venues};
 pub use catalogue::{Catalogue, InstrumentInfo};
 pub use check::{CheckReport, CheckSink, Checksums, QuotesAgainstBook};
 pub use counters::Counters;

@@ -42,8 +42,8 @@ async fn migrate(config: &Config, options: &Migrate, target: MigrateTarget) -> R
 
 fn scripts(options: &Migrate, target: MigrateTarget) -> Result<MigrationSet, Error> {
     let (folder, built_in) = match target {
-        MigrateTarget::Clickhouse => ("clickhouse", crate::scripts::CLICKHOUSE),
-        MigrateTarget::Postgres => ("postgres", crate::scripts::POSTGRES),
+        MigrateTarget::Clickhouse => ("clickhouse", crate::embedded::CLICKHOUSE),
+        MigrateTarget::Postgres => ("postgres", crate::embedded::POSTGRES),
     };
     let placeholders = BTreeMap::new();
     match &options.scripts {

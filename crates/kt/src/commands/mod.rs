@@ -3,6 +3,7 @@
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod down;
+pub(crate) mod feed;
 pub(crate) mod logs;
 pub(crate) mod migrate;
 pub(crate) mod query;

@@ -3,12 +3,18 @@
 
 use std::time::Duration;
 
+use kt_bus::{BusConfig, LogConfig};
 use kt_console::ConsoleConfig;
 use kt_sim::{GeneratedConfig, Pace, ReplayConfig, SimConfig};
+use kt_warehouse::loader::LoaderConfig;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, SourceMode, Speed};
 use crate::error::Error;
+
+/// At full speed, how long a replay waits at a recorded order-book snapshot until the feed handler
+/// has asked for it.
+const SNAPSHOT_WAIT: Duration = Duration::from_secs(10);
 
 /// `kt sim`.
 pub(crate) fn sim(config: &Config) -> Result<(), Error> {
@@ -27,6 +33,8 @@ pub(crate) fn sim(config: &Config) -> Result<(), Error> {
             files: config.source.replay.clone(),
             pace,
             memory_limit: settings.memory_limit.0,
+            recorded_clock: true,
+            wait_for_snapshots: Some(SNAPSHOT_WAIT),
             ..ReplayConfig::default()
         });
     } else {
@@ -40,6 +48,29 @@ pub(crate) fn sim(config: &Config) -> Result<(), Error> {
     run(async { kt_sim::serve(sim, stop_requested()?).await.map_err(failed) })
 }
 
+/// `kt load`.
+pub(crate) fn load(config: &Config) -> Result<(), Error> {
+    let settings = &config.load;
+    let warehouse = format!("http://{}", config.address(config.warehouse.port));
+    let mut loader = LoaderConfig::new(bus(config, "kt-load"), &warehouse, config.address(settings.metrics_port));
+    loader.log = log(config);
+    loader.buffer_bytes = usize::try_from(settings.buffer.0).unwrap_or(usize::MAX);
+    loader.inserters = settings.inserters;
+    run(async { kt_warehouse::loader::run(loader, stop_requested()?).await.map_err(failed) })
+}
+
+/// How a service reaches messaging.
+pub(super) fn bus(config: &Config, name: &str) -> BusConfig {
+    let address = config.address(config.nats.port);
+    BusConfig { url: format!("nats://{address}"), ..BusConfig::local(address.port(), name) }
+}
+
+/// The limits of the durable log.
+pub(super) fn log(config: &Config) -> LogConfig {
+    let age = Duration::from_secs(u64::from(config.log.days) * 86_400);
+    LogConfig { max_bytes: config.log.size.0, max_age: age, ..LogConfig::default() }
+}
+
 /// `kt console`.
 pub(crate) fn console(config: &Config) -> Result<(), Error> {
     let settings = &config.console;
@@ -47,7 +78,7 @@ pub(crate) fn console(config: &Config) -> Result<(), Error> {
     let ports = [settings.port, config.nats.port, config.warehouse.port].map(address);
     let mut console = ConsoleConfig::local(ports[0], ports[1], ports[2]);
     console.listen = config.address(settings.port);
-    console.bus.url = format!("nats://{}", config.address(config.nats.port));
+    console.bus = bus(config, "kt-console");
     console.warehouse_url = format!("http://{}", config.address(config.warehouse.port));
     console.allowed_hosts = settings.allowed_hosts.clone();
     console.control_socket = Some(config.run_file("control.sock"));
@@ -62,7 +93,7 @@ pub(crate) fn console(config: &Config) -> Result<(), Error> {
 }
 
 /// Runs a service to its end on a runtime of its own.
-fn run(service: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
+pub(super) fn run(service: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -71,7 +102,7 @@ fn run(service: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
 }
 
 /// Completes when SIGTERM or SIGINT arrives. Must be called inside a runtime.
-fn stop_requested() -> Result<impl Future<Output = ()> + Send + 'static, Error> {
+pub(super) fn stop_requested() -> Result<impl Future<Output = ()> + Send + 'static, Error> {
     let listen = |kind| signal(kind).map_err(Error::doing("listening for signals"));
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     Ok(async move {
@@ -83,6 +114,6 @@ fn stop_requested() -> Result<impl Future<Output = ()> + Send + 'static, Error> 
     })
 }
 
-fn failed(error: impl std::error::Error) -> Error {
+pub(super) fn failed(error: impl std::error::Error) -> Error {
     Error::failed(error.to_string())
 }

@@ -51,7 +51,7 @@ pub(crate) fn load(overrides: &Overrides) -> Result<Config, Error> {
     }
     let mut config = merged.read()?;
     check(&config, &merged).map_err(|(key, problem)| merged.error(&key, &problem))?;
-    paths::resolve(&mut config.platform, &mut config.source).map_err(Error::usage)?;
+    paths::resolve(&mut config).map_err(Error::usage)?;
     Ok(config)
 }
 
@@ -222,6 +222,11 @@ fn check(config: &Config, merged: &Merged) -> Result<(), (String, String)> {
         ("sim.instruments", config.sim.instruments.into()),
         ("sim.client_queue", config.sim.client_queue.0),
         ("console.max_clients", config.console.max_clients as u64),
+        ("log.size", config.log.size.0),
+        ("log.days", config.log.days.into()),
+        ("feed.spool_size", config.feed.spool_size.0),
+        ("load.buffer", config.load.buffer.0),
+        ("load.inserters", config.load.inserters as u64),
     ];
     for (key, value) in positive {
         if value == 0 {

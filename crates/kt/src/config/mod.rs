@@ -29,6 +29,9 @@ pub(crate) struct Config {
     pub(crate) source: Source,
     pub(crate) sim: Sim,
     pub(crate) console: Console,
+    pub(crate) log: Log,
+    pub(crate) feed: Feed,
+    pub(crate) load: Load,
 }
 
 /// What concerns all services. Directories are absolute once loaded.
@@ -146,6 +149,36 @@ pub(crate) struct Console {
     pub(crate) max_clients: usize,
 }
 
+/// The durable log.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Log {
+    pub(crate) size: ByteSize,
+    pub(crate) days: u32,
+}
+
+/// Feed handlers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Feed {
+    pub(crate) metrics_port: u16,
+    pub(crate) venues: Vec<String>,
+    pub(crate) instruments: Vec<String>,
+    /// Empty or absolute once loaded.
+    pub(crate) mappings_dir: PathBuf,
+    pub(crate) spool_size: ByteSize,
+    pub(crate) archive: bool,
+}
+
+/// The loader.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Load {
+    pub(crate) metrics_port: u16,
+    pub(crate) buffer: ByteSize,
+    pub(crate) inserters: usize,
+}
+
 impl Config {
     /// The address of a service whose configured port is `port`.
     pub(crate) fn address(&self, port: u16) -> SocketAddr {
@@ -162,6 +195,8 @@ impl Config {
             ("postgres.port", self.postgres.port),
             ("sim.port", self.sim.port),
             ("console.port", self.console.port),
+            ("feed.metrics_port", self.feed.metrics_port),
+            ("load.metrics_port", self.load.metrics_port),
         ]
     }
 

@@ -3,12 +3,13 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use super::{Platform, Source};
+use super::Config;
 
 /// Fills empty directories from the environment or the system's conventions and makes all absolute.
 ///
 /// A file's or flag's word stands above the environment's.
-pub(super) fn resolve(platform: &mut Platform, source: &mut Source) -> Result<(), String> {
+pub(super) fn resolve(config: &mut Config) -> Result<(), String> {
+    let platform = &mut config.platform;
     for (directory, variable, name) in
         [(&mut platform.data_dir, "KT_DATA", "data"), (&mut platform.engines_dir, "KT_ENGINES", "engines")]
     {
@@ -23,8 +24,9 @@ pub(super) fn resolve(platform: &mut Platform, source: &mut Source) -> Result<()
         platform.recordings_dir =
             from_environment("KT_RECORDINGS").unwrap_or_else(|| Path::new("../shared/data").into());
     }
+    let mappings = Some(&mut config.feed.mappings_dir).filter(|directory| !directory.as_os_str().is_empty());
     let directories = [&mut platform.data_dir, &mut platform.engines_dir, &mut platform.recordings_dir];
-    for path in directories.into_iter().chain(&mut source.replay) {
+    for path in directories.into_iter().chain(&mut config.source.replay).chain(mappings) {
         *path = std::path::absolute(&*path).map_err(|error| format!("{}: {error}", path.display()))?;
     }
     Ok(())

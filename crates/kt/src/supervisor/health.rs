@@ -4,8 +4,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use kt_store::{Store, StoreConfig};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+
+use crate::http;
+
+/// Longest answer that is read: a word or a sentence.
+const LONGEST_BODY: u64 = 4096;
 
 /// How to ask a service whether it can work.
 #[derive(Debug, Clone)]
@@ -44,7 +47,8 @@ impl Probe {
         match &self.health {
             Health::ExitCode => Ok(()),
             Health::Http { address, path } => {
-                let (status, body) = get(*address, path).await.map_err(|error| format!("{address}: {error}"))?;
+                let (status, body) =
+                    http::get(*address, path, LONGEST_BODY).await.map_err(|error| format!("{address}: {error}"))?;
                 if status == 200 { Ok(()) } else { Err(format!("{path} answered {status}: {}", body.trim())) }
             }
             Health::Postgres(config) => {
@@ -59,17 +63,4 @@ impl Probe {
             }
         }
     }
-}
-
-/// A plain HTTP request on loopback: status and the first part of the body.
-async fn get(address: SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
-    let mut stream = TcpStream::connect(address).await?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = Vec::new();
-    stream.take(4096).read_to_end(&mut answer).await?;
-    let text = String::from_utf8_lossy(&answer);
-    let status = text.split(' ').nth(1).and_then(|status| status.parse().ok());
-    let status = status.ok_or_else(|| std::io::Error::other("the answer is not HTTP"))?;
-    Ok((status, text.split_once("\r\n\r\n").map_or("", |(_, body)| body).to_owned()))
 }

@@ -43,9 +43,12 @@ pub(crate) fn services(config: &Config) -> Result<Vec<ServiceSpec>, Error> {
     if config.source.mode != SourceMode::Live {
         services.push(own.service(config, "sim", config.sim.port, &[]));
     }
+    services.push(own.service(config, "load", config.load.metrics_port, &["nats", "migrate"]));
     if config.console.enabled {
         services.push(own.service(config, "console", config.console.port, &["nats", "migrate"]));
     }
+    // Last, and so the first to stop: the loader then lands what the feed published to the end.
+    services.push(own.service(config, "feed", config.feed.metrics_port, &["nats", "sim"]));
     Ok(services)
 }
 

@@ -1,3 +1,3 @@
 //! The SQL scripts that were built into the binary.
 
-include!(concat!(env!("OUT_DIR"), "/scripts.rs"));
+include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
