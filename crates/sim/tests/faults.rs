@@ -113,3 +113,40 @@ async fn faults_reach_recorded_frames_and_unknown_ones_are_refused() {
     assert_eq!(status["venues"]["okx"]["frames_sent"], recorded.len() - 3);
     assert_eq!(status["venues"]["okx"]["frames_played"], recorded.len());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_read_is_cut_off_and_counted() {
+    let generated = GeneratedConfig { rate: Some(20_000), ..GeneratedConfig::default() };
+    let config = SimConfig { generated: Some(generated), client_queue_bytes: 2 << 20, ..SimConfig::default() };
+    let sim = Running::start(config).await;
+    let streams: Vec<String> =
+        ["btc", "eth", "sol", "bnb"].map(|base| format!("{base}usdt@bookTicker/{base}usdt@trade")).into();
+    let path = format!("/binance_usdm/stream?streams={}", streams.join("/"));
+    // One client reads, the other does not; the system's own buffers take the first megabytes.
+    let (_sleeping, mut reading) = (sim.connect(&path).await, sim.connect(&path).await);
+    let cut = async {
+        while !sim.get_text("/metrics").await.contains(r#"kt_sim_slow_clients_cut_total{venue="binance_usdm"} 1"#) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::select! {
+        cut = tokio::time::timeout(common::PATIENCE, cut) => cut.expect("the sleeping client to be cut off"),
+        () = async { while reading.next().await.is_some() {} } => panic!("the reading client was cut off"),
+    }
+    assert_eq!(sim.get("/sim/v1/status").await["venues"]["binance_usdm"]["clients"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopping_ends_connections_and_waiting_requests() {
+    let Some(file) = recording("binance/20211012") else { return };
+    let replay = ReplayConfig { files: vec![file], ..ReplayConfig::default() };
+    let mut sim = Running::start(SimConfig { replay: Some(replay), ..SimConfig::default() }).await;
+    let mut client = sim.connect("/binance/stream").await;
+    // The recording never starts, so that this request waits.
+    let url = format!("http://{}/binance/api/v3/depth?symbol=NKNUSDT", sim.base);
+    let waiting = tokio::spawn(async move { reqwest::get(url).await.unwrap().status() });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    sim.stop().await;
+    assert_eq!(waiting.await.unwrap(), 503);
+    assert!(client.next().await.is_none());
+}

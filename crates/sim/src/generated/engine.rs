@@ -20,7 +20,7 @@ use crate::status::VenueStatus;
 use crate::websocket::{Opcode, frame};
 
 /// Steps taken between two looks at the command queue when the market is behind its time.
-const STEPS_AT_ONCE: u64 = 64;
+const STEPS_AT_ONCE: u64 = 16;
 /// A market further behind its time than this skips what it missed.
 const TOO_LATE: Duration = Duration::from_secs(1);
 /// What a venue says of itself under `GET /sim/v1/sources`.

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use base64::Engine;
 use futures::{SinkExt, StreamExt};
-use kt_sim::{Sim, SimConfig};
+use kt_sim::{Sim, SimConfig, SimError};
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
@@ -22,6 +23,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Running {
     pub base: String,
     stop: Option<oneshot::Sender<()>>,
+    serving: Option<JoinHandle<Result<(), SimError>>>,
 }
 
 impl Running {
@@ -30,10 +32,17 @@ impl Running {
         let sim = Sim::bind(config).await.unwrap();
         let base = sim.address().to_string();
         let (stop, stopped) = oneshot::channel::<()>();
-        tokio::spawn(sim.run(async {
+        let serving = tokio::spawn(sim.run(async {
             let _ = stopped.await;
         }));
-        Self { base, stop: Some(stop) }
+        Self { base, stop: Some(stop), serving: Some(serving) }
+    }
+
+    /// Stops and waits until nothing is served any more.
+    pub async fn stop(&mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+        let serving = self.serving.take().unwrap();
+        tokio::time::timeout(Duration::from_secs(5), serving).await.expect("a prompt end").unwrap().unwrap();
     }
 
     pub async fn connect(&self, path: &str) -> Client {
@@ -72,7 +81,9 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.stop.take().unwrap().send(());
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
     }
 }
 
