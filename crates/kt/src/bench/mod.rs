@@ -8,9 +8,17 @@
 mod baseline;
 mod decode;
 mod host;
+mod hot;
+mod log;
+mod log_writer;
 mod options;
+mod pacer;
+mod publisher;
 mod recordings;
 mod report;
+mod roles;
+mod rows;
+mod subscriber;
 mod usage;
 mod worker;
 
@@ -28,6 +36,9 @@ const MAPPINGS: &str = "venues";
 
 /// Runs the stages that were asked for, and reports.
 pub(crate) fn run(config: &Config, options: &Options) -> Result<(), Error> {
+    if let Some(role) = &options.role {
+        return roles::run(role);
+    }
     let mut report = Report { host: Host::this(), rounds: options.rounds, stages: Vec::new() };
     if cfg!(debug_assertions) {
         eprintln!("this is a debug build: its figures say nothing; use `make bench`");
@@ -54,5 +65,7 @@ pub(crate) fn run(config: &Config, options: &Options) -> Result<(), Error> {
 fn measure(config: &Config, options: &Options, stage: Stage) -> Result<Section, Error> {
     match stage {
         Stage::Decode => decode::run(config, Path::new(MAPPINGS), options.rounds),
+        Stage::Hot => hot::run(config, options.rounds),
+        Stage::Log => log::run(config, options.rounds),
     }
 }

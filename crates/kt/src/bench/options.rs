@@ -32,6 +32,10 @@ pub(crate) struct Options {
 pub(super) enum Stage {
     /// Exchange frames to events, in memory
     Decode,
+    /// Publisher to subscriber over core NATS
+    Hot,
+    /// Blocks through the spool into the durable log
+    Log,
 }
 
 impl Stage {

@@ -1,0 +1,28 @@
+//! The processes of the benchmark that are no services: this binary, told what to be.
+
+use serde::{Deserialize, Serialize};
+
+use super::{log_writer, publisher, subscriber};
+use crate::error::Error;
+
+/// What a process is.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Role {
+    Subscriber(subscriber::Setup),
+    Publisher(publisher::Setup),
+    Log(log_writer::Setup),
+}
+
+/// Runs the role that is described.
+pub(super) fn run(description: &str) -> Result<(), Error> {
+    let role: Role = serde_json::from_str(description).map_err(|error| Error::usage(format!("--role: {error}")))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().event_interval(61).build();
+    let runtime = runtime.map_err(Error::doing("starting the runtime"))?;
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        match role {
+            Role::Subscriber(setup) => subscriber::run(setup).await,
+            Role::Publisher(setup) => publisher::run(setup).await,
+            Role::Log(setup) => log_writer::run(setup).await,
+        }
+    })
+}

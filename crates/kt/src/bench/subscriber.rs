@@ -1,0 +1,114 @@
+//! The role that receives: decodes every row as a consumer would, and measures how old it is.
+
+use hdrhistogram::Histogram;
+use kt_bus::{Bus, BusConfig, HotMessage};
+use kt_model::codec::Reader;
+use kt_model::{Event, Nanos};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+use super::{rows, usage, worker};
+use crate::error::Error;
+
+/// What the role is told.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Setup {
+    pub(super) nats_port: u16,
+    /// Rows up to this number are not measured: connections and caches warm up.
+    pub(super) warm_up: u64,
+}
+
+/// What it found.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Found {
+    pub(super) received: u64,
+    /// Rows that never came, by the writers' counters.
+    pub(super) missing: u64,
+    /// From the time at which the frame was due.
+    pub(super) from_schedule: Quantiles,
+    /// From the time at which the publisher had read the frame.
+    pub(super) from_receipt: Quantiles,
+    /// CPU time of the process.
+    pub(super) cpu: Duration,
+}
+
+/// Of a distribution, in nanoseconds.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(super) struct Quantiles {
+    pub(super) p50: f64,
+    pub(super) p99: f64,
+    pub(super) p999: f64,
+    pub(super) max: f64,
+}
+
+/// Runs the role.
+pub(super) async fn run(setup: Setup) -> Result<(), Error> {
+    let bus = Bus::connect(&BusConfig::local(setup.nats_port, "bench-subscriber")).await;
+    let bus = bus.map_err(Error::doing("the subscriber"))?;
+    let mut subscriber = bus.subscribe_venue(Some(rows::VENUE)).await.map_err(Error::doing("the subscriber"))?;
+    let asked = worker::asked_to_finish();
+    tokio::pin!(asked);
+    worker::say(&true)?;
+    let cpu = usage::of_this_process();
+    let mut watch = Watch::new()?;
+    let mut ending = false;
+    loop {
+        let message = tokio::select! {
+            biased;
+            message = subscriber.next() => Some(message.map_err(Error::doing("the subscriber"))?),
+            () = &mut asked, if !ending => None,
+            // What was on its way when the end was asked for still counts.
+            () = tokio::time::sleep(Duration::from_millis(500)), if ending => break,
+        };
+        match message {
+            Some(message) => watch.take(&message, setup.warm_up)?,
+            None => ending = true,
+        }
+    }
+    worker::say(&Found {
+        received: watch.received,
+        missing: watch.missing,
+        from_schedule: quantiles(&watch.from_schedule),
+        from_receipt: quantiles(&watch.from_receipt),
+        cpu: usage::of_this_process() - cpu,
+    })
+}
+
+struct Watch {
+    received: u64,
+    missing: u64,
+    from_schedule: Histogram<u64>,
+    from_receipt: Histogram<u64>,
+}
+
+impl Watch {
+    fn new() -> Result<Self, Error> {
+        let histogram = || Histogram::new_with_bounds(100, 60_000_000_000, 3).map_err(Error::doing("a histogram"));
+        Ok(Self { received: 0, missing: 0, from_schedule: histogram()?, from_receipt: histogram()? })
+    }
+
+    fn take(&mut self, message: &HotMessage, warm_up: u64) -> Result<(), Error> {
+        let event = Event::decode(message.kind, &mut Reader::new(&message.payload))
+            .map_err(Error::doing("decoding a row that was received"))?;
+        let now = rows::now();
+        let header = event.header();
+        self.received += 1;
+        self.missing += message.missing.as_ref().map_or(0, kt_bus::CounterGap::rows);
+        if header.counter > warm_up {
+            if let Some(due) = header.exch_ts {
+                self.from_schedule.saturating_record(age(now, due));
+            }
+            self.from_receipt.saturating_record(age(now, header.recv_ts));
+        }
+        Ok(())
+    }
+}
+
+fn age(now: Nanos, then: Nanos) -> u64 {
+    u64::try_from(now.0 - then.0).unwrap_or(0)
+}
+
+fn quantiles(histogram: &Histogram<u64>) -> Quantiles {
+    let at = |quantile| histogram.value_at_quantile(quantile) as f64;
+    Quantiles { p50: at(0.5), p99: at(0.99), p999: at(0.999), max: histogram.max() as f64 }
+}
