@@ -5,7 +5,7 @@ use crate::channel::{CandleMap, FundingMap, LiquidationMap, MarkMap, OpenInteres
 use crate::error::Fault;
 use crate::fields::{self, Context, Field, choice};
 use kt_model::{
-    Candle, Funding, Header, IntervalSource, Label, Liquidation, Mark, Nanos, OpenInterest, Quote, Side, Trade,
+    Candle, Funding, Header, InstrumentType, IntervalSource, Label, Liquidation, Mark, Nanos, OpenInterest, Quote, Side, Trade,
 };
 
 /// A trade, or `None` where the mapping says that the row is none.
@@ -128,7 +128,9 @@ pub(crate) fn funding<'a>(
     info: &InstrumentInfo,
     memory: &mut FundingMemory,
 ) -> Result<Option<Funding<'a>>, Fault> {
-    if !any_fresh(&[&map.rate, &map.absolute_rate, &map.settles_at, &map.interval], context) {
+    // Venues send a rate of 0 for contracts that have no funding.
+    let has_funding = info.instrument_type == InstrumentType::Perpetual;
+    if !has_funding || !any_fresh(&[&map.rate, &map.absolute_rate, &map.settles_at, &map.interval], context) {
         return Ok(None);
     }
     let rate = fields::decimal(&map.rate, context)?;

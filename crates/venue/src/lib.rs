@@ -40,6 +40,7 @@
 #![forbid(unsafe_code)]
 
 mod action;
+mod bench;
 mod book;
 mod bookkeeping;
 mod builtin;
@@ -78,6 +79,7 @@ mod symbol;
 mod unpack;
 
 pub use action::Action;
+pub use bench::{Bench, Stage, Work};
 pub use book::BookStatistics;
 pub use builtin::{builtin, builtin_text, builtin_venues};
 pub use catalogue::{Catalogue, InstrumentInfo};

@@ -56,6 +56,18 @@ impl Replay {
         Self { mapping, config, catalogue, connections: Vec::new(), last_time: 0, held: Vec::new(), unused_responses: 0 }
     }
 
+    /// A replay with instruments that are known already.
+    #[must_use]
+    pub fn with_catalogue(mapping: Arc<Mapping>, catalogue: &Catalogue) -> Self {
+        Self { catalogue: catalogue.clone(), ..Self::new(mapping, ReplayConfig::default()) }
+    }
+
+    /// The instruments that were read.
+    #[must_use]
+    pub fn into_catalogue(self) -> Catalogue {
+        self.catalogue
+    }
+
     /// Takes the instrument lists of a reference recording, as events; returns how many were read.
     ///
     /// # Errors
