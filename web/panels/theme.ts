@@ -95,7 +95,13 @@ export function timeAxis(theme: Theme) {
     type: 'time' as const,
     axisLine: { lineStyle: { color: theme.line } },
     axisTick: { show: false },
-    axisLabel: { color: theme.muted, fontSize: 11, hideOverlap: true, formatter: clockLabel },
+    axisLabel: {
+      color: theme.muted,
+      fontSize: 11,
+      hideOverlap: true,
+      showMinLabel: false,
+      formatter: clockLabel,
+    },
     splitLine: { show: false },
     axisPointer: { label: { backgroundColor: theme.muted, color: theme.panel } },
   };

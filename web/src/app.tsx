@@ -136,12 +136,14 @@ export function App() {
             now={watched.find((row) => perpetual !== null && keyText(row) === keyText(perpetual)) ?? null}
             theme={theme}
           />
-          <FeedPanel live={live} />
+          <div class="stack">
+            <FeedPanel live={live} />
+            <ServicePanel polled={platform} />
+          </div>
           <ScannerPanel polled={scanner} chosen={chosen} onChoose={choose} />
           <FlowPanels seconds={history.seconds} kinds={history.kinds} theme={theme} />
           <GapPanel polled={gaps} />
           <QuarantinePanel polled={quarantine} />
-          <ServicePanel polled={platform} />
         </div>
       </main>
     </>

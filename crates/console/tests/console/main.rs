@@ -25,6 +25,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 #[derive(Default)]
 struct Run {
     filters: Vec<String>,
+    passed: u32,
     failed: u32,
 }
 
@@ -36,6 +37,7 @@ impl Run {
         let started = Instant::now();
         let limited = tokio::time::timeout(Duration::from_secs(120), test);
         let passed = matches!(AssertUnwindSafe(limited).catch_unwind().await, Ok(Ok(())));
+        self.passed += u32::from(passed);
         self.failed += u32::from(!passed);
         let word = if passed { "ok" } else { "FAILED" };
         println!("test {name} ... {word} ({:.1} s)", started.elapsed().as_secs_f64());
@@ -81,8 +83,10 @@ fn main() {
         std::process::exit(0);
     }
     let filters = arguments.into_iter().filter(|argument| !argument.starts_with('-')).collect();
-    let mut run = Run { filters, failed: 0 };
+    let mut run = Run { filters, ..Run::default() };
     runtime.block_on(run.all());
+    let word = if run.failed > 0 { "FAILED" } else { "ok" };
+    println!("test result: {word}. {} passed; {} failed; 0 ignored", run.passed, run.failed);
     std::process::exit(i32::from(run.failed > 0));
 }
 
