@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup web build up down test lint
+.PHONY: help setup web build up down test lint bench
 
 KT := target/release/kt
 ARGS ?=
@@ -13,6 +13,7 @@ help:
 	@echo "make down    stop the platform"
 	@echo "make test    every test; ends with one line: N passed, N failed, N skipped"
 	@echo "make lint    formatting and lints only"
+	@echo "make bench   measure every stage on this machine"
 	@echo "make setup   install what is missing (packages, users, engines)"
 
 setup:
@@ -50,3 +51,6 @@ test: setup
 
 lint: web
 	@python3 tests/run.py --lint
+
+bench: build
+	@$(KT) bench $(ARGS)

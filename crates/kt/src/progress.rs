@@ -34,6 +34,13 @@ impl Progress {
         Self { started: Instant::now(), shown: BTreeMap::new(), screen: None, silent: true }
     }
 
+    /// Takes this as shown already: only what changes from here on is printed.
+    pub(crate) fn begin_with(&mut self, status: &PlatformStatus) {
+        for service in &status.services {
+            self.shown.insert(service.service.clone(), service.state);
+        }
+    }
+
     /// Shows what changed since the last call.
     pub(crate) fn show(&mut self, status: &PlatformStatus) {
         for service in &status.services {

@@ -14,8 +14,9 @@ pub(crate) fn run(config: &Config) -> Result<(), Error> {
         super::print(format!("no platform runs on {}", config.platform.data_dir.display()));
         return Ok(());
     };
-    control::ask(config, &Request::Down)?;
     let mut progress = Progress::new(false);
+    progress.begin_with(&control::status(config, false)?);
+    control::ask(config, &Request::Down)?;
     // Each service may use its whole time-out, one after another.
     let services = 10;
     let deadline = Instant::now() + Duration::from_secs((config.supervisor.stop_timeout_s + 5) * services);
