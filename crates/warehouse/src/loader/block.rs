@@ -6,8 +6,8 @@ use bytes::{Bytes, BytesMut};
 use kt_bus::{LogBlock, LogPosition};
 use kt_model::block::BlockError;
 use kt_model::codec::Reader;
-use kt_model::{BlockHeader, DayOfEvent, Event, Nanos};
 use kt_model::schema::Kind;
+use kt_model::{BlockHeader, DayOfEvent, Event, Nanos};
 
 use super::identity::IdentityHasher;
 

@@ -251,7 +251,9 @@ impl Watermarks {
         self.published.clear();
         match bus.landed().await {
             Ok(landed) => self.landed = landed,
-            Err(error) => tracing::warn!(%error, "the landed watermark cannot be opened; trying again with the next one"),
+            Err(error) => {
+                tracing::warn!(%error, "the landed watermark cannot be opened; trying again with the next one")
+            }
         }
     }
 

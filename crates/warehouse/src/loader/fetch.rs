@@ -121,7 +121,11 @@ pub async fn fetch(
 fn report(alarm: &LogAlarm, metrics: &LoaderMetrics) {
     let cause = match alarm {
         LogAlarm::Discarded { first, last } => {
-            tracing::error!(first, last, "the log discarded blocks before they were read; their writers must send them again");
+            tracing::error!(
+                first,
+                last,
+                "the log discarded blocks before they were read; their writers must send them again"
+            );
             "discarded"
         }
         LogAlarm::Recreated { before, now } => {

@@ -142,10 +142,9 @@ pub fn hash_expression(kind: Kind) -> String {
             &["toString(interval_seconds)", "toString(toUnixTimestamp64Nano(open_ts))", "toString(toUInt8(closed))"]
         }
         Kind::Mark | Kind::OpenInterest => &[],
-        Kind::Funding => &[
-            "toString(stage)",
-            "toString(toUnixTimestamp64Nano(ifNull(settles_at, toDateTime64(0, 9, 'UTC'))))",
-        ],
+        Kind::Funding => {
+            &["toString(stage)", "toString(toUnixTimestamp64Nano(ifNull(settles_at, toDateTime64(0, 9, 'UTC'))))"]
+        }
         Kind::Liquidation => &["order_id"],
         Kind::Instrument => &["symbol", "toString(instrument_id)", "toString(content_hash)"],
         Kind::Status | Kind::Quarantine => &["writer", "toString(epoch)", "toString(counter)"],

@@ -143,7 +143,11 @@ impl Inserter {
             }
             Err(_) => {
                 self.metrics.failures.get_or_create(&CauseLabel { cause: "timeout" }).inc();
-                tracing::warn!(table = insert.kind.table(), rows = insert.rows(), "no answer to an insert in {ANSWER_TIME:?}");
+                tracing::warn!(
+                    table = insert.kind.table(),
+                    rows = insert.rows(),
+                    "no answer to an insert in {ANSWER_TIME:?}"
+                );
                 false
             }
         }

@@ -23,6 +23,8 @@ mod landed;
 mod lease;
 mod metrics;
 mod plan;
+#[cfg(test)]
+mod plan_properties;
 mod position;
 mod recover;
 mod run;
@@ -31,8 +33,8 @@ use std::net::SocketAddr;
 
 pub use block::{CheckedBlock, StreamKey};
 pub use error::LoaderError;
-pub use lease::LeaseState;
 pub use landed::LandedBlocks;
+pub use lease::LeaseState;
 pub use plan::{Admission, BatchLimits, Insert, Planner, Recovered};
 pub use run::run;
 

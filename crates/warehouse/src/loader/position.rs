@@ -20,9 +20,12 @@ impl Positions {
 
     /// A block was delivered. Places of a stream that was recreated since count no more.
     pub fn delivered(&mut self, position: LogPosition) {
-        let follows = self.waiting.back().map(|(last, _)| *last).or(self.through).is_none_or(|last| {
-            last.stream_created == position.stream_created && last.sequence < position.sequence
-        });
+        let follows = self
+            .waiting
+            .back()
+            .map(|(last, _)| *last)
+            .or(self.through)
+            .is_none_or(|last| last.stream_created == position.stream_created && last.sequence < position.sequence);
         if !follows {
             // The log was recreated or cut back: its writers send again what is missing.
             self.waiting.clear();

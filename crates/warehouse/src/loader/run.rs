@@ -34,10 +34,7 @@ const FETCHED: usize = 1_024;
 /// # Errors
 /// [`LoaderError`]: the log or tables are not usable, or another loader took over. A warehouse that is
 /// down or full is waited for, with nothing acknowledged meanwhile.
-pub async fn run(
-    config: LoaderConfig,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> Result<(), LoaderError> {
+pub async fn run(config: LoaderConfig, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), LoaderError> {
     let stop = CancellationToken::new();
     let mut registry = Registry::default();
     let metrics = LoaderMetrics::register(&mut registry);

@@ -15,15 +15,17 @@ fn quoted(text: &str) -> String {
 
 impl Scope {
     fn instruments_in(&self, columns: &str) -> String {
-        let pairs = self.instruments.iter().map(|(venue, instrument)| format!("({}, {})", quoted(venue), quoted(instrument)));
+        let pairs =
+            self.instruments.iter().map(|(venue, instrument)| format!("({}, {})", quoted(venue), quoted(instrument)));
         format!("({columns}) IN ({})", pairs.collect::<Vec<_>>().join(", "))
     }
 
     /// The ranges over a column; `stretch` seconds are added at each range's start.
     fn times(&self, stretch: i64, bound: impl Fn(i64) -> String, column: &str) -> String {
-        let ranges = self.ranges.iter().map(|(from, to)| {
-            format!("({column} >= {} AND {column} < {})", bound(from - stretch), bound(*to))
-        });
+        let ranges = self
+            .ranges
+            .iter()
+            .map(|(from, to)| format!("({column} >= {} AND {column} < {})", bound(from - stretch), bound(*to)));
         format!("({})", ranges.collect::<Vec<_>>().join(" OR "))
     }
 
@@ -139,7 +141,8 @@ pub(super) fn basis_of_seconds(scope: &Scope, version: u64) -> String {
             scope.seconds(CARRY_SECONDS)
         )
     };
-    let (perp, spot) = (leg("venue", "instrument", "multiplier"), leg("spot_venue", "spot_instrument", "spot_multiplier"));
+    let (perp, spot) =
+        (leg("venue", "instrument", "multiplier"), leg("spot_venue", "spot_instrument", "spot_multiplier"));
     format!(
         "INSERT INTO marts.basis_1s (venue, instrument, spot_venue, spot_instrument, ts, perp_mid, spot_mid, basis_bps,
             perp_age_ms, spot_age_ms, version)
@@ -216,13 +219,18 @@ pub(super) fn newest_basis(scope: &Scope) -> String {
 
 /// The newest mark and index price of each instrument.
 pub(super) fn newest_marks(scope: &Scope) -> String {
-    newest("marts.mark_newest", "landing.mark", "venue, instrument", &["event_ts", "recv_ts", "mark_price", "index_price"], scope)
+    newest(
+        "marts.mark_newest",
+        "landing.mark",
+        "venue, instrument",
+        &["event_ts", "recv_ts", "mark_price", "index_price"],
+        scope,
+    )
 }
 
 /// The newest funding rate of each instrument and stage.
 pub(super) fn newest_fundings(scope: &Scope) -> String {
-    let columns =
-        ["event_ts", "recv_ts", "rate", "absolute_rate", "settles_at", "interval_seconds", "interval_source"];
+    let columns = ["event_ts", "recv_ts", "rate", "absolute_rate", "settles_at", "interval_seconds", "interval_source"];
     newest("marts.funding_newest", "landing.funding", "venue, instrument, stage", &columns, scope)
 }
 

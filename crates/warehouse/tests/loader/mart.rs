@@ -116,12 +116,14 @@ pub async fn recorded_trades_make_the_exchanges_candles() {
         let computed: Vec<Price> = row.values.iter().map(|value| exact(value)).collect();
         assert_eq!((row.minute.to_string().as_str(), computed), (minute, values));
     }
-    let sums: (String, u64) = world
-        .value("SELECT (toString(sum(quote_volume)), sum(trade_count)) FROM marts.candle_1m FINAL")
-        .await;
+    let sums: (String, u64) =
+        world.value("SELECT (toString(sum(quote_volume)), sum(trade_count)) FROM marts.candle_1m FINAL").await;
     let value: i128 = trades
         .iter()
-        .map(|trade| trade.p.parse::<Price>().unwrap().0 / 10i128.pow(10) * (trade.q.parse::<Price>().unwrap().0 / 10i128.pow(10)))
+        .map(|trade| {
+            trade.p.parse::<Price>().unwrap().0 / 10i128.pow(10)
+                * (trade.q.parse::<Price>().unwrap().0 / 10i128.pow(10))
+        })
         .sum();
     let exact: Decimal<16> = Decimal(value);
     assert_eq!(sums, (exact.to_string(), trades.iter().map(|trade| trade.l - trade.f + 1).sum()));
@@ -174,7 +176,15 @@ pub async fn late_repeated_and_deleted_rows_are_recomputed() {
     let at = |number: i64| header("feed-test", "test", "BTC-USDT-SPOT", Nanos(lonely + number));
     writer.block(vec![Event::Trade(trade(at(0), "9000", 150, 1))]);
     settled(&world, &bus, &writer).await;
-    assert_eq!(world.value::<u64>(&format!("SELECT count() FROM marts.candle_1s FINAL WHERE ts = toDateTime({}, 'UTC')", lonely / SECOND)).await, 1);
+    assert_eq!(
+        world
+            .value::<u64>(&format!(
+                "SELECT count() FROM marts.candle_1s FINAL WHERE ts = toDateTime({}, 'UTC')",
+                lonely / SECOND
+            ))
+            .await,
+        1
+    );
     let mut cancelled = trade(at(0), "9000", 150, 1);
     (cancelled.flags, cancelled.header.origin) = (16, Origin::Correction);
     writer.block(vec![Event::Trade(cancelled)]);
@@ -256,9 +266,11 @@ pub async fn basis_carries_quotes_no_further_than_stated() {
     let rows = quotes.map(|(millis, sequence, price)| event(&spot, "SHIB-USDT-SPOT", millis, sequence, price)).to_vec();
     spot.block(rows);
     // Every two seconds, of 1000 units each.
-    let rows = (0..8u64).map(|n| event(&perp, "1000SHIB-USDT-USDT-PERP", n as i64 * 2_000 + 250, n + 1, 2_001_000)).collect();
+    let rows =
+        (0..8u64).map(|n| event(&perp, "1000SHIB-USDT-USDT-PERP", n as i64 * 2_000 + 250, n + 1, 2_001_000)).collect();
     perp.block(rows);
-    let at = |millis: i64| header("feed-perp", "ex_futures", "1000SHIB-USDT-USDT-PERP", Nanos(NOON + millis * 1_000_000));
+    let at =
+        |millis: i64| header("feed-perp", "ex_futures", "1000SHIB-USDT-USDT-PERP", Nanos(NOON + millis * 1_000_000));
     let rate = |rate: &str, millis: i64, interval| {
         Event::Funding(Funding {
             header: at(millis),
@@ -313,10 +325,14 @@ pub async fn basis_carries_quotes_no_further_than_stated() {
         mark_price: String,
         quote_volume_24h: Option<String>,
     }
-    let scanner: Vec<Scanner> = world.client.query_rows("SELECT * FROM marts.scanner", &Default::default()).await.unwrap();
+    let scanner: Vec<Scanner> =
+        world.client.query_rows("SELECT * FROM marts.scanner", &Default::default()).await.unwrap();
     assert_eq!(scanner.len(), 1);
     let row = &scanner[0];
-    assert_eq!((row.instrument.as_str(), row.funding_rate.as_str(), row.mark_price.as_str()), ("1000SHIB-USDT-USDT-PERP", "0.0002", "2000.5"));
+    assert_eq!(
+        (row.instrument.as_str(), row.funding_rate.as_str(), row.mark_price.as_str()),
+        ("1000SHIB-USDT-USDT-PERP", "0.0002", "2000.5")
+    );
     assert!((row.funding_apr - 0.0002 * 6.0 * 365.0).abs() < 1e-12 && row.quote_volume_24h.is_none());
     assert!(row.basis_bps.is_some());
     assert_eq!(loader.stop(), Some(0));

@@ -46,7 +46,8 @@ pub async fn identity_is_the_same_in_rust_and_in_the_warehouse() {
     let client = warehouse.client();
     migrate(&client).await;
     let mut runner = TestRunner::deterministic();
-    let number = (any::<bool>(), -10i128.pow(30)..10i128.pow(30)).prop_map(|(round, value)| if round { value / 10i128.pow(16) * 10i128.pow(16) } else { value });
+    let number = (any::<bool>(), -10i128.pow(30)..10i128.pow(30))
+        .prop_map(|(round, value)| if round { value / 10i128.pow(16) * 10i128.pow(16) } else { value });
     let optional = proptest::option::of(number.clone());
     let mut hasher = IdentityHasher::default();
     for &kind in Kind::ALL {

@@ -11,7 +11,7 @@ use kt_migrate::{MigrationSet, Migrator, Options as MigrateOptions};
 use kt_warehouse::client::Options;
 use kt_warehouse::loader::{LoaderConfig, run};
 use kt_warehouse::marts::MartsConfig;
-use kt_warehouse::{Client, ClickHouseTarget};
+use kt_warehouse::{ClickHouseTarget, Client};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::harness::{Setup, Warehouse};
@@ -73,6 +73,10 @@ impl Loader {
             std::thread::sleep(Duration::from_millis(10));
         }
         None
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.0.id()
     }
 
     pub fn has_ended(&mut self) -> bool {
