@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use kt_model::Event;
@@ -31,14 +30,14 @@ struct Pass {
 }
 
 /// Measures the stage.
-pub(super) fn run(config: &Config, mappings: &Path, rounds: u32) -> Result<Section, Error> {
+pub(super) fn run(config: &Config, rounds: u32) -> Result<Section, Error> {
     let mut section = Section::begin("Decode: frames to events");
     section.method = "Whole recordings in memory, played through one session per recorded connection: mapping, exact \
                       decimals, order books with sequence checks and checksums. One thread; times are CPU times of that \
                       thread, so that other load on the machine does not enter. `with rows` also encodes every event as \
                       the `RowBinary` row that is published."
         .to_owned();
-    let Some(recordings) = recordings::load(config, mappings)? else {
+    let Some(recordings) = recordings::load(config)? else {
         let folder = config.platform.recordings_dir.display();
         section.skip(format!("decode: no recordings at {folder}; set KT_RECORDINGS"));
         return Ok(section);

@@ -7,10 +7,13 @@
 
 mod baseline;
 mod decode;
+mod fill;
 mod host;
 mod hot;
+mod load;
 mod log;
 mod log_writer;
+mod metrics;
 mod options;
 mod pacer;
 mod publisher;
@@ -22,17 +25,12 @@ mod subscriber;
 mod usage;
 mod worker;
 
-use std::path::Path;
-
 use crate::config::Config;
 use crate::error::Error;
 use host::Host;
 pub(crate) use options::Options;
 use options::Stage;
 use report::{Report, Section};
-
-/// Where the mappings lie; the benchmark runs at the root of the source.
-const MAPPINGS: &str = "venues";
 
 /// Runs the stages that were asked for, and reports.
 pub(crate) fn run(config: &Config, options: &Options) -> Result<(), Error> {
@@ -64,8 +62,9 @@ pub(crate) fn run(config: &Config, options: &Options) -> Result<(), Error> {
 
 fn measure(config: &Config, options: &Options, stage: Stage) -> Result<Section, Error> {
     match stage {
-        Stage::Decode => decode::run(config, Path::new(MAPPINGS), options.rounds),
+        Stage::Decode => decode::run(config, options.rounds),
         Stage::Hot => hot::run(config, options.rounds),
         Stage::Log => log::run(config, options.rounds),
+        Stage::Load => load::run(config, options.rounds),
     }
 }

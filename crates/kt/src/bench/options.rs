@@ -36,6 +36,8 @@ pub(super) enum Stage {
     Hot,
     /// Blocks through the spool into the durable log
     Log,
+    /// Durable log into the warehouse's landing tables
+    Load,
 }
 
 impl Stage {

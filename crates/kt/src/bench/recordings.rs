@@ -9,6 +9,9 @@ use kt_venue::{Mapping, Record, RecordKind, parse_recording};
 use crate::config::Config;
 use crate::error::Error;
 
+/// How the files of streams end.
+const STREAM: &str = "_stream.jsonl.zst";
+
 /// A recorded stream in memory, with the instrument lists that go with it.
 pub(super) struct Recording {
     pub(super) venue: String,
@@ -25,39 +28,38 @@ impl Recording {
     }
 }
 
-/// Every recording of a venue that has a mapping in `mappings`; `None` where there are no recordings.
-pub(super) fn load(config: &Config, mappings: &Path) -> Result<Option<Vec<Recording>>, Error> {
+/// Every recording of a venue that has a mapping; `None` where there are no recordings.
+pub(super) fn load(config: &Config) -> Result<Option<Vec<Recording>>, Error> {
     let frames = config.platform.recordings_dir.join("frames");
     if !frames.is_dir() {
         return Ok(None);
     }
     let mut recordings = Vec::new();
-    for path in files(mappings, ".toml")? {
-        let venue = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let folder = frames.join(&venue);
+    for venue in kt_venue::builtin_venues() {
+        let folder = frames.join(venue);
         if !folder.is_dir() {
             continue;
         }
-        let mapping = mapping(&path)?;
-        for stream in files(&folder, "_stream.jsonl.zst")? {
-            let name = name_of(&stream).trim_end_matches("_stream.jsonl.zst").to_owned();
-            let reference = nearest_reference(&folder, &name)?.map(|path| records(&path)).transpose()?;
-            recordings.push(Recording {
-                venue: venue.clone(),
-                name,
-                mapping: mapping.clone(),
-                reference: reference.unwrap_or_default(),
-                records: records(&stream)?,
-            });
+        for stream in files(&folder, STREAM)? {
+            recordings.push(one(venue, &stream)?);
         }
     }
     Ok(Some(recordings))
 }
 
-/// Compiles a mapping file.
-pub(super) fn mapping(path: &Path) -> Result<Arc<Mapping>, Error> {
-    let text = fs::read_to_string(path).map_err(Error::doing(path.display()))?;
-    Mapping::parse(&text).map(Arc::new).map_err(Error::doing(path.display()))
+/// One recorded stream of a venue.
+pub(super) fn one(venue: &str, stream: &Path) -> Result<Recording, Error> {
+    let name = name_of(stream).trim_end_matches(STREAM).to_owned();
+    let mapping = kt_venue::builtin(venue).map_err(Error::doing(format!("the mapping of {venue}")))?;
+    let reference =
+        nearest_reference(stream.parent().unwrap_or(stream), &name)?.map(|path| records(&path)).transpose()?;
+    Ok(Recording {
+        venue: venue.to_owned(),
+        name,
+        mapping: Arc::new(mapping),
+        reference: reference.unwrap_or_default(),
+        records: records(stream)?,
+    })
 }
 
 fn records(path: &Path) -> Result<Vec<Record>, Error> {

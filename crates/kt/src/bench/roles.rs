@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{log_writer, publisher, subscriber};
+use super::{fill, load, log_writer, publisher, subscriber};
 use crate::error::Error;
 
 /// What a process is.
@@ -11,18 +11,27 @@ pub(super) enum Role {
     Subscriber(subscriber::Setup),
     Publisher(publisher::Setup),
     Log(log_writer::Setup),
+    Fill(fill::Setup),
+    Loader(load::Setup),
 }
 
 /// Runs the role that is described.
 pub(super) fn run(description: &str) -> Result<(), Error> {
     let role: Role = serde_json::from_str(description).map_err(|error| Error::usage(format!("--role: {error}")))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().event_interval(61).build();
+    // As the services have them: one thread a venue in the feed, a pool in the loader.
+    let mut runtime = match role {
+        Role::Loader(_) => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = runtime.enable_all().event_interval(61).build();
     let runtime = runtime.map_err(Error::doing("starting the runtime"))?;
     tokio::task::LocalSet::new().block_on(&runtime, async {
         match role {
             Role::Subscriber(setup) => subscriber::run(setup).await,
             Role::Publisher(setup) => publisher::run(setup).await,
             Role::Log(setup) => log_writer::run(setup).await,
+            Role::Fill(setup) => fill::run(setup).await,
+            Role::Loader(setup) => load::run_loader(setup).await,
         }
     })
 }
