@@ -4,7 +4,9 @@
 //!
 //! * `id`: the first copy of each id passes, whichever line brings it.
 //! * `sequence`: what goes on from the last sequence number passes. A gap on one line is no gap as long
-//!   as another line is whole.
+//!   as another line is whole. Book deltas that name neither their first number nor the one before them
+//!   cannot be joined across lines (numbers that we count ourselves differ from line to line): they are
+//!   treated as weak.
 //! * `weak`: one line leads; rows of the others never pass. When the leader falls silent while another
 //!   line delivers, or its connection ends, the whole channel fails over.
 
@@ -93,6 +95,8 @@ struct Lead {
     book_epoch: u32,
     line_epoch: u32,
     needs_base: bool,
+    /// Sequence number of the newest book row that passed.
+    book_last: u64,
 }
 
 impl Arbiter {
@@ -151,7 +155,8 @@ impl Arbiter {
                 }
                 sequence.judge_book(line, book, another_is_whole)
             }
-            (Stream::Weak(lead), _) => {
+            (stream @ Stream::Weak(_), _) => {
+                let Some(lead) = stream.lead_or_join(line, event) else { return self.judge(line, event, now) };
                 let leader_is_up = up.get(usize::from(lead.line)).copied().unwrap_or(false);
                 lead.judge(line, event, now, leader_is_up, silence)
             }
@@ -175,7 +180,6 @@ impl Instrument {
 impl Stream {
     fn for_event(event: &Event<'_>, line: u8, now: i64) -> Self {
         match (event.header().identity, event) {
-            (IdentityClass::Sequence, Event::Book(_)) => Stream::Book(Sequence::default()),
             (IdentityClass::Sequence, Event::Quote(_)) => Stream::Sequence(Sequence::default()),
             (IdentityClass::Id, _) => Stream::Ids(Seen::default()),
             _ => Stream::Weak(Lead {
@@ -185,7 +189,33 @@ impl Stream {
                 book_epoch: 0,
                 line_epoch: 0,
                 needs_base: false,
+                book_last: 0,
             }),
+        }
+    }
+
+    /// A book begins under the lead of one line, because its snapshot does not show how its deltas are
+    /// numbered. When the leader's first delta can be joined, the stream becomes one that merges: then
+    /// `None`, and the event is to be judged again.
+    fn lead_or_join(&mut self, line: u8, event: &Event<'_>) -> Option<&mut Lead> {
+        let Stream::Weak(lead) = self else { return None };
+        let joins = match event {
+            Event::Book(book) => {
+                book.action == BookAction::Delta
+                    && (book.first_sequence.is_some() || book.previous_sequence.is_some())
+                    && book.header.identity == IdentityClass::Sequence
+            }
+            _ => false,
+        };
+        if joins && line == lead.line && lead.book_epoch > 0 && !lead.needs_base {
+            let lines = HashMap::from([(line, (0, lead.book_last))]);
+            let (high, book_epoch) = (Some(lead.book_last), lead.book_epoch);
+            *self = Stream::Book(Sequence { high, book_epoch, era: 0, lines });
+            return None;
+        }
+        match self {
+            Stream::Weak(lead) => Some(lead),
+            _ => None,
         }
     }
 }
@@ -262,11 +292,9 @@ impl Sequence {
             BookAction::Delta => {
                 let entered = self.enters(line, last);
                 let Some(high) = self.high.filter(|_| entered) else { return Verdict::Drop };
-                let goes_on = match (book.previous_sequence, book.first_sequence) {
-                    (Some(previous), _) => previous == high,
-                    (None, Some(first)) => first <= high + 1,
-                    (None, None) => true,
-                };
+                // The delta that bridges a snapshot begins at or before it.
+                let bridges = book.first_sequence.is_some_and(|first| first <= high + 1);
+                let goes_on = bridges || book.previous_sequence == Some(high);
                 if last <= high || !goes_on {
                     return Verdict::Drop;
                 }
@@ -309,6 +337,7 @@ impl Lead {
             self.book_epoch += 1;
             (self.line_epoch, self.needs_base) = (book.book_epoch, false);
         }
+        self.book_last = book.last_sequence;
         Some(self.book_epoch)
     }
 }

@@ -60,9 +60,10 @@ pub struct VenueConfig {
     pub recorded_clock: bool,
     /// REST requests a second.
     pub requests_per_second: u32,
-    /// Go on with the symbols of the choice, read by the mapping's rules, when the instrument list
-    /// cannot be had. For recordings; an exchange's list is waited for.
-    pub may_lack_instruments: bool,
+    /// The other side replays a recording: its instrument list may be missing (the symbols of the choice
+    /// are then read by the mapping's rules; an exchange's list is waited for), and trades are taken from
+    /// whichever trade channel was recorded.
+    pub is_recording: bool,
 }
 
 /// Which instruments of a venue are subscribed.
@@ -138,7 +139,7 @@ impl VenueConfig {
             lines: vec![LineConfig::default()],
             recorded_clock: false,
             requests_per_second: 5,
-            may_lack_instruments: false,
+            is_recording: false,
         }
     }
 

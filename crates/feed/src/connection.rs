@@ -127,7 +127,7 @@ impl Connection {
             if let Some(reason) = self.take_actions() {
                 return Ended::Because(reason);
             }
-            self.shared.wait_for_room().await;
+            self.wait_for_room().await;
             let step = tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => Step::Stop,
@@ -151,6 +151,22 @@ impl Connection {
             };
             if let Some(ended) = ended {
                 return ended;
+            }
+        }
+    }
+
+    /// While the spool is full nothing is read from the socket; what was fetched before is still taken.
+    async fn wait_for_room(&mut self) {
+        if self.shared.has_room() {
+            return;
+        }
+        let shared = self.shared.clone();
+        let room = shared.room();
+        tokio::pin!(room);
+        loop {
+            tokio::select! {
+                () = &mut room => return,
+                Some((symbol, body)) = self.fetches.next(), if !self.fetches.is_empty() => self.fetched(&symbol, body),
             }
         }
     }

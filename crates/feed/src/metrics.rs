@@ -79,6 +79,7 @@ families! {
     reconnects: Family<CauseLabel, Counter>, "kt_feed_reconnects", "Connections that ended";
     fetches: Family<CauseLabel, Counter>, "kt_feed_fetches", "REST requests by outcome";
     duplicates: Family<VenueLabel, Counter>, "kt_feed_line_duplicates", "Events of redundant lines that were dropped because another line had delivered them";
+    record_missed: Family<VenueLabel, Counter>, "kt_feed_record_missed", "Frames that the frame archive did not take";
     states: Family<CauseLabel, Counter>, "kt_feed_status_rows", "Status rows by state";
     last_frame: Family<VenueLabel, Gauge>, "kt_feed_last_frame_seconds", "Unix time of the newest frame";
     hot_latency: Family<VenueLabel, Histogram>, "kt_feed_receive_to_hot_seconds", "From a frame's receipt until its rows were handed to the hot path's socket";

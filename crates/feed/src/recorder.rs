@@ -8,14 +8,13 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 use base64::Engine;
 use bytes::Bytes;
 use kt_model::Nanos;
+use prometheus_client::metrics::counter::Counter;
 use serde::Serialize;
 
 use crate::FeedError;
@@ -42,7 +41,7 @@ pub(crate) enum Record {
 #[derive(Clone)]
 pub(crate) struct Recorder {
     sender: SyncSender<Record>,
-    missed: Arc<AtomicU64>,
+    missed: Counter,
 }
 
 /// Ends the recorder: drop every [`Recorder`], then [`RecorderThread::finish`].
@@ -66,7 +65,12 @@ struct Line<'a> {
 }
 
 /// Starts the recorder of one venue; files go to `<folder>/<venue>/<start>_<n>_stream.jsonl.zst`.
-pub(crate) fn start(folder: &Path, venue: &str, now: Nanos) -> Result<(Recorder, RecorderThread), FeedError> {
+pub(crate) fn start(
+    folder: &Path,
+    venue: &str,
+    now: Nanos,
+    missed: Counter,
+) -> Result<(Recorder, RecorderThread), FeedError> {
     let folder = folder.join(venue);
     std::fs::create_dir_all(&folder).map_err(FeedError::file("creating", &folder))?;
     let (sender, receiver) = sync_channel(QUEUE);
@@ -75,14 +79,14 @@ pub(crate) fn start(folder: &Path, venue: &str, now: Nanos) -> Result<(Recorder,
     let work = move || write_all(&folder, stamp, &receiver);
     let spawned = std::thread::Builder::new().name(name).spawn(work);
     let handle = spawned.map_err(|error| FeedError::Config(format!("no thread for the recorder: {error}")))?;
-    Ok((Recorder { sender, missed: Arc::new(AtomicU64::new(0)) }, RecorderThread { handle }))
+    Ok((Recorder { sender, missed }, RecorderThread { handle }))
 }
 
 impl Recorder {
     /// Hands a record over, or counts it as missed when the recorder is behind or gone.
     pub fn record(&self, record: Record) {
         if let Err(error) = self.sender.try_send(record) {
-            let missed = self.missed.fetch_add(1, Ordering::Relaxed) + 1;
+            let missed = self.missed.inc() + 1;
             if missed.is_power_of_two() {
                 let cause = match error {
                     TrySendError::Full(_) => "it is behind",
@@ -91,11 +95,6 @@ impl Recorder {
                 tracing::warn!(missed, cause, "the frame recorder does not take frames");
             }
         }
-    }
-
-    /// Records that were not taken.
-    pub fn missed(&self) -> u64 {
-        self.missed.load(Ordering::Relaxed)
     }
 }
 

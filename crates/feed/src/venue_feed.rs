@@ -65,11 +65,13 @@ impl VenueShared {
         self.catalogue_version.get()
     }
 
-    /// Returns at once while the spool takes more; otherwise when it does again.
-    pub async fn wait_for_room(&self) {
-        if self.writer.borrow().has_room() {
-            return;
-        }
+    /// Whether the spool takes more.
+    pub fn has_room(&self) -> bool {
+        self.writer.borrow().has_room()
+    }
+
+    /// Returns when the spool takes more again, or the feed stops.
+    pub async fn room(&self) {
         self.backpressure.inc();
         tracing::warn!(
             venue = self.venue,
@@ -105,9 +107,11 @@ pub(crate) async fn run_venue(
     let clock = SystemClock::starting(origin);
     let bus = Bus::connect(&config.bus).await?;
     let open = OpenWriter::open(&bus, &config.writer(&name), Rc::new(clock), metrics).await?;
-    let recording = config.record_folder.as_deref().map(|folder| recorder::start(folder, &name, clock.wall()));
-    let (recorder, recorder_thread) = recording.transpose()?.unzip();
     let label = VenueLabel { venue: name.clone() };
+    let missed = metrics.record_missed.get_or_create(&label).clone();
+    let folder = config.record_folder.as_deref();
+    let recording = folder.map(|folder| recorder::start(folder, &name, clock.wall(), missed));
+    let (recorder, recorder_thread) = recording.transpose()?.unzip();
     let lines = u8::try_from(venue.lines.len()).unwrap_or(u8::MAX);
     let shared = Rc::new(VenueShared {
         writer: open.writer.clone(),
@@ -193,7 +197,7 @@ impl VenueFeed {
 
     /// Reads the instrument and funding interval lists. A list that cannot be had changes nothing.
     async fn fetch_lists(&self, at_start: bool) {
-        let may_lack = self.config.may_lack_instruments;
+        let is_recording = self.config.is_recording;
         for segment in self.segments() {
             let lists = match self.mapping.references(&segment, self.config.mode) {
                 Ok(lists) => lists,
@@ -204,7 +208,7 @@ impl VenueFeed {
             };
             for list in lists {
                 // At the start an exchange's list is worth waiting for: without it nothing can be subscribed.
-                let attempts = if at_start && !may_lack { u32::MAX } else { 3 };
+                let attempts = if at_start && !is_recording { u32::MAX } else { 3 };
                 if let Err(error) = self.fetch_list(&list, attempts).await {
                     tracing::error!(venue = self.shared.venue, list = list.name, %error, "list not read, the known one stays");
                 }
@@ -287,9 +291,7 @@ impl VenueFeed {
 
     /// Symbols named in the choice that no list named.
     fn assume_chosen(&self, segment: &str) {
-        if let (true, crate::config::SymbolChoice::List(names)) =
-            (self.config.may_lack_instruments, &self.config.symbols)
-        {
+        if let (true, crate::config::SymbolChoice::List(names)) = (self.config.is_recording, &self.config.symbols) {
             let mut catalogue = self.shared.catalogue.borrow_mut();
             for name in names {
                 catalogue.assume(&self.mapping, segment, name);
@@ -304,6 +306,7 @@ impl VenueFeed {
                 connection: self.next_connection,
                 line: line as u8,
                 subscriptions: plan.subscriptions.clone(),
+                any_trade_channel: self.config.is_recording,
                 ..SessionConfig::default()
             };
             let session = Session::new(self.mapping.clone(), self.shared.catalogue.borrow().clone(), config);

@@ -1,6 +1,7 @@
 //! The feed against a real nats-server and the simulated exchange.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod arbiter;
 mod events;
 mod service;
 mod spool;
