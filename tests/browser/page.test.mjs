@@ -97,14 +97,14 @@ pageTest('every panel is there and numbers move', async (page) => {
 
 pageTest('charts are drawn and say in words what they show', async (page) => {
   await open(page, '/?instrument=binance_usdm/BTC-USDT-USDT-PERP');
-  const candles = page.locator('#candles [role=img]');
+  const candles = page.locator('#candles figure');
   await until(
     () => candles.getAttribute('aria-label'),
     (text) => /^\d+ candles of 1 seconds/.test(text ?? ''),
     'candles',
     60_000,
   );
-  const basis = page.locator('#basis [role=img]');
+  const basis = page.locator('#basis figure');
   await until(
     () => basis.getAttribute('aria-label'),
     (text) => /basis points/.test(text ?? ''),

@@ -102,3 +102,21 @@ impl Client {
         Event::default().event("snapshot").data(snapshot.live(&watched))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(watch: &str) -> Result<usize, Problem> {
+        Watch { watch: watch.to_owned() }.wanted().map(|keys| keys.len())
+    }
+
+    #[test]
+    fn a_client_names_instruments_and_nothing_else() {
+        assert_eq!(wanted("").expect("none"), 0);
+        assert_eq!(wanted("okx/BTC-USDT-SPOT,binance_usdm/1000SHIB-USDT-USDT-PERP").expect("two"), 2);
+        for wrong in ["okx", "okx/", "/BTC", "okx/BTC USDT", "okx/'", "a/b/c"] {
+            assert!(wanted(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -60,6 +60,7 @@ pub struct Flow {
     positions: Vec<(u64, u32)>,
     sequence: u64,
     paused: Vec<bool>,
+    writer: Option<&'static str>,
 }
 
 /// An exact decimal of a price for screens of a test market.
@@ -84,17 +85,24 @@ impl Flow {
             positions: vec![(0, epoch); VENUES.len()],
             sequence: 0,
             paused: vec![false; VENUES.len()],
+            writer: None,
         }
     }
 
+    /// All rows come from one writer of this name, whatever their venue.
+    pub fn named(mut self, writer: &'static str) -> Self {
+        self.writer = Some(writer);
+        self
+    }
+
     fn header(&mut self, venue: usize, instrument: &'static str, channel: &'static str, now: Nanos) -> Header<'static> {
-        let position = &mut self.positions[venue];
+        let position = &mut self.positions[if self.writer.is_some() { 0 } else { venue }];
         position.0 += 1;
         Header {
             publish_ts: now,
             counter: position.0,
             epoch: position.1,
-            writer: Label(VENUES[venue].0),
+            writer: Label(self.writer.unwrap_or(VENUES[venue].0)),
             venue: Label(VENUES[venue].0),
             instrument: Label(instrument),
             channel: Label(channel),

@@ -8,6 +8,7 @@
 
 mod api;
 mod engines;
+mod flood;
 mod flow;
 mod http;
 mod outage;
@@ -56,6 +57,7 @@ impl Run {
         self.test("api::delay_until_queryable_is_probed", api::delay_until_queryable_is_probed(&stage)).await;
         self.test("api::a_silent_feed_is_stale", api::a_silent_feed_is_stale(&stage)).await;
         self.test("api::gaps_and_suspects_are_told", api::gaps_and_suspects_are_told(&stage)).await;
+        self.test("flood::nothing_is_missed", flood::nothing_is_missed(&stage)).await;
         self.test("outage::warehouse_gone", outage::warehouse_gone(&mut stage)).await;
         self.test("outage::messaging_gone", outage::messaging_gone(&mut stage)).await;
         self.test("outage::stops_with_clients_connected", outage::stops_with_clients_connected(stage)).await;
