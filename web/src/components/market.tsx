@@ -5,7 +5,7 @@ import type { Theme } from '../../panels/theme.js';
 import type { Interval } from '../data/address.js';
 import { type Key, keyText } from '../data/live.js';
 import { usePoll } from '../data/poll.js';
-import type { BasisAnswer, CandleAnswer, InstrumentList, Watched } from '../data/types.js';
+import type { BasisAnswer, CandleAnswer, InstrumentList, Problem, Watched } from '../data/types.js';
 import { aligned, interval as intervalText, percent, signed, until } from '../format.js';
 import { Chart } from './chart.js';
 import { Age, Empty, Panel, useStale } from './panel.js';
@@ -57,6 +57,11 @@ export function InstrumentSelect(props: {
   );
 }
 
+/** What stands in the place of an answer that has not come. */
+function asking(problem: Problem | null): string {
+  return problem === null ? 'Asking the warehouse…' : 'Not known while the warehouse does not answer.';
+}
+
 export function CandlePanel(props: {
   chosen: Key | null;
   list: InstrumentList | null;
@@ -81,8 +86,8 @@ export function CandlePanel(props: {
     <Panel
       id="candles"
       title="Candles"
-      at={polled.at_ms}
-      limit={5_000}
+      at={answer?.newest_recv_ms ?? null}
+      limit={60_000}
       problem={polled.problem}
       note={answer?.unit ? `volume in ${answer.unit}` : null}
       actions={
@@ -109,7 +114,7 @@ export function CandlePanel(props: {
       {chosen === null ? (
         <Empty>No instrument has sent an event yet. The selector fills as the feeds start.</Empty>
       ) : option === null ? (
-        <Empty>Asking the warehouse…</Empty>
+        <Empty>{asking(polled.problem)}</Empty>
       ) : (
         <Chart
           option={option}
@@ -151,7 +156,7 @@ export function BasisPanel(props: { perpetual: Key | null; now: Watched | null; 
         <>
           <BasisNow now={now} />
           {option === null ? (
-            <Empty>Asking the warehouse…</Empty>
+            <Empty>{asking(polled.problem)}</Empty>
           ) : (
             <Chart
               option={option}

@@ -132,6 +132,8 @@ export interface History {
 export interface CandleAnswer {
   now_ms: number;
   unit: string;
+  /** When the newest trade was received. */
+  newest_recv_ms: number | null;
   open_ms: number[];
   open: (number | null)[];
   high: (number | null)[];

@@ -86,6 +86,7 @@ struct CandleRow {
     volume: f64,
     trades: u64,
     unit: String,
+    recv_ms: i64,
 }
 
 /// Candles, one array per column.
@@ -93,6 +94,8 @@ struct CandleRow {
 pub struct Candles {
     now_ms: i64,
     unit: String,
+    /// When the newest trade in it was received: its age on our clock, also in a replay of old days.
+    newest_recv_ms: Option<i64>,
     open_ms: Vec<i64>,
     open: Vec<f64>,
     high: Vec<f64>,
@@ -108,12 +111,13 @@ pub async fn candles(State(shared): State<Shared>, Asked(range): Asked<Range>) -
     let sql = format!(
         "{}SELECT toUnixTimestamp(ts) * 1000 AS open_ms, toFloat64(open) AS open, toFloat64(high) AS high, \
          toFloat64(low) AS low, toFloat64(close) AS close, toFloat64(volume) AS volume, trade_count AS trades, \
-         toString(quantity_unit) AS unit FROM {table} AS c FINAL {WITHIN}",
+         toString(quantity_unit) AS unit, toUnixTimestamp64Milli(newest_recv_ts) AS recv_ms FROM {table} AS c FINAL {WITHIN}",
         window(table)
     );
     let rows: Vec<CandleRow> = shared.warehouse.rows(&sql, range.options(range.interval.seconds())?).await?;
     let mut answer = Candles { now_ms: wall_clock().0 / 1_000_000, ..Candles::default() };
     answer.unit = rows.last().map(|row| unit_words(&row.unit, &range.instrument)).unwrap_or_default();
+    answer.newest_recv_ms = rows.iter().map(|row| row.recv_ms).max();
     for row in rows {
         answer.open_ms.push(row.open_ms);
         answer.open.push(row.open);

@@ -82,6 +82,8 @@ pub async fn candles_are_those_of_landing(stage: &Stage) {
     let enough = |body: &Value| body["open_ms"].as_array().is_some_and(|all| all.len() >= 6);
     let body = until(&stage.url, &path, Duration::from_secs(60), enough).await;
     assert_eq!(body["unit"], "BTC");
+    let age = body["now_ms"].as_i64().unwrap() - body["newest_recv_ms"].as_i64().unwrap();
+    assert!((0..30_000).contains(&age), "the age of the newest trade: {age} ms");
     // The newest seconds may still be filling; the fourth from the end is complete.
     let at = body["open_ms"].as_array().unwrap().len() - 4;
     let sql = "SELECT toUnixTimestamp(toDateTime(event_ts, 'UTC')) * 1000 AS open_ms, toFloat64(sum(quantity)) AS volume, \
