@@ -13,7 +13,7 @@ help:
 	@echo "make down    stop the platform"
 	@echo "make test    every test; ends with one line: N passed, N failed, N skipped"
 	@echo "make lint    formatting and lints only"
-	@echo "make bench   measure every stage on this machine"
+	@echo "make bench   measure every stage; appends to benches/<date>-<host>.md"
 	@echo "make setup   install what is missing (packages, users, engines)"
 
 setup:
@@ -53,4 +53,4 @@ lint: web
 	@python3 tests/run.py --lint
 
 bench: build
-	@$(KT) bench $(ARGS)
+	@$(KT) bench --append benches $(ARGS)

@@ -42,6 +42,7 @@ pub(crate) fn sim(config: &Config) -> Result<(), Error> {
             seed: settings.seed,
             instruments: settings.instruments.into(),
             rate: (settings.rate > 0).then_some(settings.rate),
+            pace,
             ..GeneratedConfig::default()
         });
     }
