@@ -173,7 +173,12 @@ fn largest(config: &Config, section: &mut Section, rounds: u32) -> Result<(), Er
 fn once(config: &Config, path: Path, rate: Option<u64>, rows: u64) -> Result<Run, Error> {
     let folder = tempfile::tempdir().map_err(Error::doing("a temporary directory"))?;
     let nats = Nats::start(&config.engine("bin/nats-server"), folder.path())?;
-    let setup = subscriber::Setup { nats_port: nats.port, warm_up: rows / 10 };
+    let setup = subscriber::Setup {
+        nats_port: nats.port,
+        venue: Some(super::rows::VENUE.to_owned()),
+        measure_from: 0,
+        warm_up: rows / 10,
+    };
     let (subscriber, _) = Worker::start::<bool>(&Role::Subscriber(setup))?;
     let setup = publisher::Setup { nats_port: nats.port, path, folder: folder.path().to_owned() };
     let (publisher, port) = Worker::start::<u16>(&Role::Publisher(setup))?;

@@ -7,15 +7,19 @@
 
 mod baseline;
 mod decode;
+mod end_to_end;
 mod fill;
 mod host;
 mod hot;
+mod latency;
 mod load;
 mod log;
 mod log_writer;
 mod metrics;
 mod options;
 mod pacer;
+mod platform;
+mod profile;
 mod publisher;
 mod recordings;
 mod report;
@@ -66,5 +70,6 @@ fn measure(config: &Config, options: &Options, stage: Stage) -> Result<Section, 
         Stage::Hot => hot::run(config, options.rounds),
         Stage::Log => log::run(config, options.rounds),
         Stage::Load => load::run(config, options.rounds),
+        Stage::EndToEnd => end_to_end::run(config, options),
     }
 }

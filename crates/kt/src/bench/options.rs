@@ -38,6 +38,8 @@ pub(super) enum Stage {
     Log,
     /// Durable log into the warehouse's landing tables
     Load,
+    /// The whole platform: rows a second, latency, memory, and where the time goes
+    EndToEnd,
 }
 
 impl Stage {

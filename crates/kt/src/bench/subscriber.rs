@@ -14,6 +14,10 @@ use crate::error::Error;
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Setup {
     pub(super) nats_port: u16,
+    /// Whose rows; all venues where absent.
+    pub(super) venue: Option<String>,
+    /// Rows received before this time, ns since the epoch, are not measured.
+    pub(super) measure_from: i64,
     /// Rows up to this number are not measured: connections and caches warm up.
     pub(super) warm_up: u64,
 }
@@ -45,7 +49,7 @@ pub(super) struct Quantiles {
 pub(super) async fn run(setup: Setup) -> Result<(), Error> {
     let bus = Bus::connect(&BusConfig::local(setup.nats_port, "bench-subscriber")).await;
     let bus = bus.map_err(Error::doing("the subscriber"))?;
-    let mut subscriber = bus.subscribe_venue(Some(rows::VENUE)).await.map_err(Error::doing("the subscriber"))?;
+    let mut subscriber = bus.subscribe_venue(setup.venue.as_deref()).await.map_err(Error::doing("the subscriber"))?;
     let asked = worker::asked_to_finish();
     tokio::pin!(asked);
     worker::say(&true)?;
@@ -61,7 +65,7 @@ pub(super) async fn run(setup: Setup) -> Result<(), Error> {
             () = tokio::time::sleep(Duration::from_millis(500)), if ending => break,
         };
         match message {
-            Some(message) => watch.take(&message, setup.warm_up)?,
+            Some(message) => watch.take(&message, &setup)?,
             None => ending = true,
         }
     }
@@ -87,14 +91,14 @@ impl Watch {
         Ok(Self { received: 0, missing: 0, from_schedule: histogram()?, from_receipt: histogram()? })
     }
 
-    fn take(&mut self, message: &HotMessage, warm_up: u64) -> Result<(), Error> {
+    fn take(&mut self, message: &HotMessage, setup: &Setup) -> Result<(), Error> {
         let event = Event::decode(message.kind, &mut Reader::new(&message.payload))
             .map_err(Error::doing("decoding a row that was received"))?;
         let now = rows::now();
         let header = event.header();
         self.received += 1;
         self.missing += message.missing.as_ref().map_or(0, kt_bus::CounterGap::rows);
-        if header.counter > warm_up {
+        if header.counter > setup.warm_up && header.recv_ts.0 >= setup.measure_from {
             if let Some(due) = header.exch_ts {
                 self.from_schedule.saturating_record(age(now, due));
             }

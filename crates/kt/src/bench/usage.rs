@@ -31,6 +31,23 @@ pub(super) fn of_this_thread() -> Duration {
     Duration::from_nanos(text.split_whitespace().next().and_then(|field| field.parse().ok()).unwrap_or(0))
 }
 
+/// Threads of a process that live now, by name, with their CPU time so far.
+pub(super) fn of_threads(pid: u32) -> Vec<(String, Duration)> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let named = tasks.map(|task| {
+        let name = fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+        (name.trim().to_owned(), ticks(&task.path().join("stat").to_string_lossy()))
+    });
+    named.collect()
+}
+
+/// Proportional set size of one process in bytes; `None` where the kernel does not let us look.
+pub(super) fn memory(pid: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes << 10)
+}
+
 /// Load averages over 1, 5 and 15 minutes, as the kernel prints them.
 pub(super) fn load_average() -> String {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();

@@ -39,6 +39,11 @@ impl Process {
         usage::of_process(self.pid())
     }
 
+    /// Whether it has ended by itself.
+    pub(super) fn has_ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)) | Err(_))
+    }
+
     /// Asks it to stop, and waits.
     pub(super) fn stop(mut self) -> Result<(), Error> {
         let pid = i32::try_from(self.pid()).map_err(Error::doing("a process id"))?;
