@@ -10,7 +10,9 @@ use std::time::Duration;
 use kt_bus::{Bus, BusError, LandedKey, LandedWatch, LogConfig, LogPublisher, PublishEvent, PublisherConfig};
 use kt_model::schema::Kind;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::FeedError;
 use crate::metrics::{CauseLabel, FeedMetrics, VenueLabel};
@@ -19,6 +21,9 @@ use crate::writer::Writer;
 
 /// Topic on which a writer is asked to publish again what has not landed.
 pub const REPUBLISH_TOPIC: &str = "republish";
+
+/// Age at which the watch of the landed watermark is opened anew.
+const WATCH_AGE: Duration = Duration::from_secs(60);
 
 /// Answer to a request on [`REPUBLISH_TOPIC`] (the question is `null`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,13 +56,14 @@ pub(crate) struct LogStage {
     again_until: Cursor,
     appended: Rc<Notify>,
     metrics: FeedMetrics,
-    must_restore: bool,
+    /// When to try again to make the lost stream anew.
+    restore_at: Option<Instant>,
 }
 
 enum Happening {
     Published(Result<PublishEvent, BusError>),
-    Landed(Option<(LandedKey, u64)>),
-    Asked(Option<kt_bus::OperationsRequest>),
+    Landed((LandedKey, u64)),
+    Asked(Option<Box<kt_bus::OperationsRequest>>),
     Appended,
     Restore,
 }
@@ -84,31 +90,30 @@ impl LogStage {
             again_until: Cursor::default(),
             appended,
             metrics,
-            must_restore: false,
+            restore_at: None,
         })
     }
 
     /// Works until the future is dropped.
     pub async fn run(&mut self) -> Result<(), FeedError> {
-        let mut landed = None;
+        let (sender, mut landed) = mpsc::channel(256);
+        // On its own: whatever happens here must not interrupt the opening of a watch.
+        let follower = LandedFollower::new(&self.bus, &self.name).run(sender);
+        let _follower = AbortOnDrop(tokio::task::spawn_local(follower));
         let mut requests = self.bus.answer(REPUBLISH_TOPIC, &self.name).await?;
         loop {
-            if landed.is_none() && self.bus.is_connected() {
-                landed = self.watch_landed().await;
-            }
             self.send_what_waits().await?;
             let appended = self.appended.clone();
             let happening = tokio::select! {
                 event = self.publisher.next() => Happening::Published(event),
-                change = next_landed(&mut landed) => Happening::Landed(change),
-                request = requests.next() => Happening::Asked(request),
+                Some(change) = landed.recv() => Happening::Landed(change),
+                request = requests.next() => Happening::Asked(request.map(Box::new)),
                 () = appended.notified(), if self.publisher.has_room() => Happening::Appended,
-                () = tokio::time::sleep(Duration::from_millis(500)), if self.must_restore => Happening::Restore,
+                () = until(self.restore_at) => Happening::Restore,
             };
             match happening {
                 Happening::Published(event) => self.published(event?),
-                Happening::Landed(Some((key, block))) => self.landed(&key, block)?,
-                Happening::Landed(None) => landed = None,
+                Happening::Landed((key, block)) => self.landed(&key, block)?,
                 Happening::Asked(Some(request)) => self.asked(&request).await?,
                 Happening::Asked(None) => return Err(BusError::Closed.into()),
                 Happening::Appended => {}
@@ -119,10 +124,10 @@ impl LogStage {
 
     /// Publishes the rest and waits for its acknowledgements.
     pub async fn finish(&mut self, within: Duration) -> Result<(), FeedError> {
-        let end = tokio::time::Instant::now() + within;
+        let end = Instant::now() + within;
         let rest = async {
             loop {
-                if self.must_restore {
+                if self.restore_at.is_some() {
                     self.restore().await;
                 }
                 self.send_what_waits().await?;
@@ -178,7 +183,7 @@ impl LogStage {
             }
             PublishEvent::StreamMissing => {
                 tracing::error!(writer = self.name, "the log's stream is gone, it is made anew from the spool");
-                self.must_restore = true;
+                self.restore_at.get_or_insert_with(Instant::now);
             }
             PublishEvent::SequenceRestarted { before, now } => {
                 tracing::error!(
@@ -196,10 +201,13 @@ impl LogStage {
     async fn restore(&mut self) {
         match self.bus.ensure_log(&self.config.log).await {
             Ok(_) => {
-                self.must_restore = false;
+                self.restore_at = None;
                 self.rewind("stream_missing");
             }
-            Err(error) => tracing::warn!(%error, "the log's stream cannot be made anew yet"),
+            Err(error) => {
+                tracing::warn!(%error, "the log's stream cannot be made anew yet");
+                self.restore_at = Some(Instant::now() + Duration::from_millis(500));
+            }
         }
     }
 
@@ -226,32 +234,74 @@ impl LogStage {
         };
         request.answer(&Republished { epoch, spool_bytes }).await.map_err(FeedError::from)
     }
+}
 
-    async fn watch_landed(&self) -> Option<LandedWatch> {
-        let opened = async { self.bus.landed().await?.watch(&self.name).await };
-        match opened.await {
-            Ok(watch) => Some(watch),
-            Err(error) => {
-                tracing::debug!(%error, "the landed watermark cannot be followed yet");
-                None
-            }
-        }
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 
-/// The next change; `None` when the watch broke or there is none to follow yet.
-async fn next_landed(watch: &mut Option<LandedWatch>) -> Option<(LandedKey, u64)> {
-    match watch {
-        Some(watch) => match watch.next().await {
-            Ok(change) => change,
-            Err(error) => {
-                tracing::debug!(%error, "the landed watermark's watch broke");
-                None
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Follows the landed watermark over everything that may happen to its bucket. A watch does not always
+/// say that its bucket is gone, so it is opened anew after each reconnect and from time to time.
+struct LandedFollower {
+    bus: Bus,
+    writer: String,
+    watch: Option<LandedWatch>,
+    generation: u64,
+    opened: Instant,
+}
+
+impl LandedFollower {
+    fn new(bus: &Bus, writer: &str) -> Self {
+        Self { bus: bus.clone(), writer: writer.to_owned(), watch: None, generation: 0, opened: Instant::now() }
+    }
+
+    /// Hands every change to `changes` until nobody takes them any more.
+    async fn run(mut self, changes: mpsc::Sender<(LandedKey, u64)>) {
+        loop {
+            let is_old = self.generation != self.bus.connections_made() || self.opened.elapsed() > WATCH_AGE;
+            if is_old || self.watch.is_none() {
+                self.open().await;
             }
-        },
-        None => {
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            None
+            let Some(watch) = &mut self.watch else {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                continue;
+            };
+            match tokio::time::timeout(Duration::from_secs(1), watch.next()).await {
+                Ok(Ok(Some(change))) => {
+                    if changes.send(change).await.is_err() {
+                        return;
+                    }
+                }
+                Ok(Ok(None)) => self.watch = None,
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "the landed watermark's watch broke");
+                    self.watch = None;
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    async fn open(&mut self) {
+        let generation = self.bus.connections_made();
+        let opened = async { self.bus.landed().await?.watch(&self.writer).await }.await;
+        match opened {
+            Ok(watch) => (self.watch, self.generation, self.opened) = (Some(watch), generation, Instant::now()),
+            Err(error) => {
+                self.watch = None;
+                tracing::debug!(%error, "the landed watermark cannot be followed yet");
+            }
         }
     }
 }

@@ -67,6 +67,7 @@ pub struct OpenWriter {
     appended: Rc<Notify>,
     stage: LogStage,
     accepted: Accepted,
+    bus: Bus,
     synchronise_every: Option<Duration>,
     clock: Rc<dyn Clock>,
 }
@@ -102,8 +103,8 @@ impl OpenWriter {
         let appended = Rc::new(Notify::new());
         let stage = LogStage::new(bus, config.log.clone(), writer.clone(), appended.clone(), metrics.clone()).await?;
         let accepted = bus.accepted().await?;
-        let open =
-            Self { writer, recovered, appended, stage, accepted, synchronise_every: config.synchronise_every, clock };
+        let (bus, synchronise_every) = (bus.clone(), config.synchronise_every);
+        let open = Self { writer, recovered, appended, stage, accepted, bus, synchronise_every, clock };
         open.announce_start(known);
         Ok(open)
     }
@@ -122,7 +123,7 @@ impl OpenWriter {
     /// `stop_within` (they stay in the spool).
     pub async fn run(mut self, stop: impl Future<Output = ()>, stop_within: Duration) -> Result<(), FeedError> {
         let ticks = tick(&self.writer, &self.appended, &self.clock, self.synchronise_every);
-        let accepted = tell_accepted(&self.writer, &self.accepted);
+        let accepted = tell_accepted(&self.writer, &self.bus, &mut self.accepted);
         tokio::select! {
             outcome = self.stage.run() => return outcome,
             () = ticks => {}
@@ -251,19 +252,25 @@ async fn synchronise(writer: &Rc<RefCell<Writer>>) {
     }
 }
 
-async fn tell_accepted(writer: &Rc<RefCell<Writer>>, accepted: &Accepted) {
+async fn tell_accepted(writer: &Rc<RefCell<Writer>>, bus: &Bus, accepted: &mut Accepted) {
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        put_accepted(writer, accepted).await;
+        if !put_accepted(writer, accepted).await
+            && let Ok(reopened) = bus.accepted().await
+        {
+            *accepted = reopened; // the server may have lost the bucket with all else
+        }
     }
 }
 
-async fn put_accepted(writer: &Rc<RefCell<Writer>>, accepted: &Accepted) {
+async fn put_accepted(writer: &Rc<RefCell<Writer>>, accepted: &Accepted) -> bool {
     let (identity, counter) = {
         let writer = writer.borrow();
         (writer.identity().clone(), writer.accepted())
     };
-    if let Err(error) = accepted.put(&identity.writer, identity.epoch, counter).await {
+    let put = accepted.put(&identity.writer, identity.epoch, counter).await;
+    if let Err(error) = &put {
         tracing::debug!(%error, "the accepted counter cannot be told now");
     }
+    put.is_ok()
 }

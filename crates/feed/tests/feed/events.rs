@@ -1,9 +1,5 @@
 //! Events and a clock for the tests.
 
-use std::cell::Cell;
-use std::rc::Rc;
-
-use kt_feed::clock::Clock;
 use kt_model::codec::Label;
 use kt_model::schema::Kind;
 use kt_model::{Event, Header, IdentityClass, Mark, Nanos, OpenInterest, Origin, Price, QuantityUnit};
@@ -46,17 +42,4 @@ pub fn event(number: u64, event_ts: i64) -> Event<'static> {
 
 pub fn kind_of(number: u64) -> Kind {
     if number.is_multiple_of(3) { Kind::OpenInterest } else { Kind::Mark }
-}
-
-/// A clock that the test moves.
-#[derive(Clone, Default)]
-pub struct ManualClock(pub Rc<Cell<i64>>);
-
-impl Clock for ManualClock {
-    fn wall(&self) -> Nanos {
-        Nanos(START + self.0.get())
-    }
-    fn monotonic(&self) -> i64 {
-        self.0.get()
-    }
 }
