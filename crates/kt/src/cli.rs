@@ -101,6 +101,11 @@ pub(crate) enum Command {
     /// Run a statement on the warehouse and print the result
     #[command(after_help = "Example:\n  kt query \"SELECT count() FROM landing.trade\"")]
     Query(Query),
+    /// Count what was accepted, logged and landed: lost and duplicated rows, open gaps
+    #[command(
+        after_help = "Example:\n  kt audit --json\n\nExit code 0 only when nothing is lost, duplicated or missing."
+    )]
+    Audit(Audit),
     /// Show, check or apply the databases' migrations
     #[command(after_help = "Example:\n  kt migrate info")]
     Migrate(Migrate),
@@ -224,6 +229,17 @@ pub(crate) struct Logs {
     /// How many lines of each log to begin with
     #[arg(long, short = 'n', default_value_t = 100, value_name = "N")]
     pub(crate) lines: usize,
+}
+
+/// Options of `kt audit`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Audit {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// How long rows that are on their way get to arrive, in seconds
+    #[arg(long, default_value_t = 10, value_name = "SECONDS")]
+    pub(crate) settle: u64,
 }
 
 /// Options of `kt query`.

@@ -65,6 +65,7 @@ fn run(cli: Cli) -> Result<(), Error> {
         Command::Kill { service, signal } => commands::down::kill(&config, service, signal),
         Command::Doctor { json } => commands::doctor::run(&config, json),
         Command::Query(options) => commands::query::run(&running(), &options),
+        Command::Audit(options) => commands::audit::run(&running(), &options),
         Command::Migrate(options) if cli.global.supervised => {
             service(&config, true)?;
             commands::migrate::run(&config, &options)

@@ -1,5 +1,6 @@
 //! What each command does.
 
+pub(crate) mod audit;
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod down;
