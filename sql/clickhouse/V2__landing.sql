@@ -4,9 +4,10 @@
 -- The sorting key is the event's identity (docs/decisions/0003-identity-and-keys.md): FINAL keeps one
 -- row of each. `version` says which: a correction (the latest), then what was received live, as
 -- snapshot or as checkpoint (the earliest), then a backfill (the earliest). The top two bits hold that
--- rank, 3, 2 or 1; the lower 62 hold recv_ts in nanoseconds (they last until the year 2116), counted
--- down from their end where the earliest is to win. The two forms below are rank << 62 + recv_ts and
--- (rank + 1) << 62 - 1 - recv_ts.
+-- rank, 3, 2 or 1; the lower 62 hold recv_ts in milliseconds, counted down from their end where the
+-- earliest is to win. The forms below are rank << 62 + recv_ts and (rank + 1) << 62 - 1 - recv_ts.
+-- Nanoseconds would cost a tenth of a trade's bytes (docs/decisions/0001-decimals.md); of two equal events
+-- received within one millisecond it does not matter which stays.
 --
 -- A writer trims its spool when a block has landed, so a landed part has to survive a power loss: fsync.
 
@@ -40,9 +41,9 @@ CREATE TABLE IF NOT EXISTS landing.trade (
     flags          UInt16 CODEC(T64, ZSTD(1)),
 
     version        UInt64 MATERIALIZED multiIf(
-        origin = 'correction', bitShiftLeft(toUInt64(3), 62) + toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0)),
-        origin = 'backfill', bitShiftLeft(toUInt64(2), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0)),
-        bitShiftLeft(toUInt64(3), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0))
+        origin = 'correction', bitShiftLeft(toUInt64(3), 62) + toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0)),
+        origin = 'backfill', bitShiftLeft(toUInt64(2), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0)),
+        bitShiftLeft(toUInt64(3), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0))
     ) CODEC(Delta(8), ZSTD(1)),
     INDEX counter_range counter TYPE minmax GRANULARITY 1
 )
@@ -85,9 +86,9 @@ CREATE TABLE IF NOT EXISTS landing.quote (
     quantity_unit Enum8('base' = 1, 'quote' = 2, 'contract' = 3) CODEC(ZSTD(1)),
 
     version       UInt64 MATERIALIZED multiIf(
-        origin = 'correction', bitShiftLeft(toUInt64(3), 62) + toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0)),
-        origin = 'backfill', bitShiftLeft(toUInt64(2), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0)),
-        bitShiftLeft(toUInt64(3), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0))
+        origin = 'correction', bitShiftLeft(toUInt64(3), 62) + toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0)),
+        origin = 'backfill', bitShiftLeft(toUInt64(2), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0)),
+        bitShiftLeft(toUInt64(3), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0))
     ) CODEC(Delta(8), ZSTD(1)),
     INDEX counter_range counter TYPE minmax GRANULARITY 1
 )
@@ -139,9 +140,9 @@ CREATE TABLE IF NOT EXISTS landing.book (
     escaped           Array(String) CODEC(ZSTD(1)),
 
     version           UInt64 MATERIALIZED multiIf(
-        origin = 'correction', bitShiftLeft(toUInt64(3), 62) + toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0)),
-        origin = 'backfill', bitShiftLeft(toUInt64(2), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0)),
-        bitShiftLeft(toUInt64(3), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0))
+        origin = 'correction', bitShiftLeft(toUInt64(3), 62) + toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0)),
+        origin = 'backfill', bitShiftLeft(toUInt64(2), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0)),
+        bitShiftLeft(toUInt64(3), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0))
     ) CODEC(Delta(8), ZSTD(1)),
     INDEX counter_range counter TYPE minmax GRANULARITY 1
 )
@@ -186,9 +187,9 @@ CREATE TABLE IF NOT EXISTS landing.candle (
     closed           Bool CODEC(ZSTD(1)),
 
     version          UInt64 MATERIALIZED multiIf(
-        origin = 'correction', bitShiftLeft(toUInt64(3), 62) + toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0)),
-        origin = 'backfill', bitShiftLeft(toUInt64(2), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0)),
-        bitShiftLeft(toUInt64(3), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0))
+        origin = 'correction', bitShiftLeft(toUInt64(3), 62) + toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0)),
+        origin = 'backfill', bitShiftLeft(toUInt64(2), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0)),
+        bitShiftLeft(toUInt64(3), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0))
     ) CODEC(Delta(8), ZSTD(1)),
     INDEX counter_range counter TYPE minmax GRANULARITY 1
 )
@@ -230,9 +231,9 @@ CREATE TABLE IF NOT EXISTS landing.mark (
     estimated_settle_price Nullable(Decimal(38, 18)) CODEC(ZSTD(1)),
 
     version                UInt64 MATERIALIZED multiIf(
-        origin = 'correction', bitShiftLeft(toUInt64(3), 62) + toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0)),
-        origin = 'backfill', bitShiftLeft(toUInt64(2), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0)),
-        bitShiftLeft(toUInt64(3), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0))
+        origin = 'correction', bitShiftLeft(toUInt64(3), 62) + toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0)),
+        origin = 'backfill', bitShiftLeft(toUInt64(2), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0)),
+        bitShiftLeft(toUInt64(3), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0))
     ) CODEC(Delta(8), ZSTD(1)),
     INDEX counter_range counter TYPE minmax GRANULARITY 1
 )
@@ -275,9 +276,9 @@ CREATE TABLE IF NOT EXISTS landing.funding (
     mark_price       Nullable(Decimal(38, 18)) CODEC(ZSTD(1)),
 
     version          UInt64 MATERIALIZED multiIf(
-        origin = 'correction', bitShiftLeft(toUInt64(3), 62) + toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0)),
-        origin = 'backfill', bitShiftLeft(toUInt64(2), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0)),
-        bitShiftLeft(toUInt64(3), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0))
+        origin = 'correction', bitShiftLeft(toUInt64(3), 62) + toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0)),
+        origin = 'backfill', bitShiftLeft(toUInt64(2), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0)),
+        bitShiftLeft(toUInt64(3), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0))
     ) CODEC(Delta(8), ZSTD(1)),
     INDEX counter_range counter TYPE minmax GRANULARITY 1
 )
@@ -319,9 +320,9 @@ CREATE TABLE IF NOT EXISTS landing.open_interest (
     value_currency LowCardinality(String) CODEC(ZSTD(1)),
 
     version        UInt64 MATERIALIZED multiIf(
-        origin = 'correction', bitShiftLeft(toUInt64(3), 62) + toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0)),
-        origin = 'backfill', bitShiftLeft(toUInt64(2), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0)),
-        bitShiftLeft(toUInt64(3), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0))
+        origin = 'correction', bitShiftLeft(toUInt64(3), 62) + toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0)),
+        origin = 'backfill', bitShiftLeft(toUInt64(2), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0)),
+        bitShiftLeft(toUInt64(3), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0))
     ) CODEC(Delta(8), ZSTD(1)),
     INDEX counter_range counter TYPE minmax GRANULARITY 1
 )
@@ -364,9 +365,9 @@ CREATE TABLE IF NOT EXISTS landing.liquidation (
     sampled       Bool CODEC(ZSTD(1)),
 
     version       UInt64 MATERIALIZED multiIf(
-        origin = 'correction', bitShiftLeft(toUInt64(3), 62) + toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0)),
-        origin = 'backfill', bitShiftLeft(toUInt64(2), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0)),
-        bitShiftLeft(toUInt64(3), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0))
+        origin = 'correction', bitShiftLeft(toUInt64(3), 62) + toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0)),
+        origin = 'backfill', bitShiftLeft(toUInt64(2), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0)),
+        bitShiftLeft(toUInt64(3), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0))
     ) CODEC(Delta(8), ZSTD(1)),
     INDEX counter_range counter TYPE minmax GRANULARITY 1
 )
@@ -427,9 +428,9 @@ CREATE TABLE IF NOT EXISTS landing.instrument (
     funding_interval_seconds Nullable(UInt32) CODEC(T64, ZSTD(1)),
 
     version                  UInt64 MATERIALIZED multiIf(
-        origin = 'correction', bitShiftLeft(toUInt64(3), 62) + toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0)),
-        origin = 'backfill', bitShiftLeft(toUInt64(2), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0)),
-        bitShiftLeft(toUInt64(3), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0))
+        origin = 'correction', bitShiftLeft(toUInt64(3), 62) + toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0)),
+        origin = 'backfill', bitShiftLeft(toUInt64(2), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0)),
+        bitShiftLeft(toUInt64(3), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0))
     ) CODEC(Delta(8), ZSTD(1)),
     INDEX counter_range counter TYPE minmax GRANULARITY 1
 )
@@ -472,9 +473,9 @@ CREATE TABLE IF NOT EXISTS landing.status (
     detail            String CODEC(ZSTD(1)),
 
     version           UInt64 MATERIALIZED multiIf(
-        origin = 'correction', bitShiftLeft(toUInt64(3), 62) + toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0)),
-        origin = 'backfill', bitShiftLeft(toUInt64(2), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0)),
-        bitShiftLeft(toUInt64(3), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0))
+        origin = 'correction', bitShiftLeft(toUInt64(3), 62) + toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0)),
+        origin = 'backfill', bitShiftLeft(toUInt64(2), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0)),
+        bitShiftLeft(toUInt64(3), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0))
     ) CODEC(Delta(8), ZSTD(1)),
     INDEX counter_range counter TYPE minmax GRANULARITY 1
 )

@@ -56,9 +56,9 @@ CREATE TABLE IF NOT EXISTS ops.quarantine (
     frame      String CODEC(ZSTD(1)),
 
     version    UInt64 MATERIALIZED multiIf(
-        origin = 'correction', bitShiftLeft(toUInt64(3), 62) + toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0)),
-        origin = 'backfill', bitShiftLeft(toUInt64(2), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0)),
-        bitShiftLeft(toUInt64(3), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Nano(recv_ts), 0))
+        origin = 'correction', bitShiftLeft(toUInt64(3), 62) + toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0)),
+        origin = 'backfill', bitShiftLeft(toUInt64(2), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0)),
+        bitShiftLeft(toUInt64(3), 62) - 1 - toUInt64(greatest(toUnixTimestamp64Milli(recv_ts), 0))
     ) CODEC(Delta(8), ZSTD(1)),
     INDEX counter_range counter TYPE minmax GRANULARITY 1
 )

@@ -61,7 +61,7 @@ impl CheckedBlock {
         let mut foreign = false;
         header.verify_rows(&block.payload, |event| {
             let row = event.header();
-            foreign |= &*row.writer != header.writer || &*row.venue != header.venue;
+            foreign |= *row.writer != *header.writer || *row.venue != *header.venue;
             newest_publish = newest_publish.max(row.publish_ts);
             counters.push(row.counter);
             key_hashes.push(hasher.hash(event));

@@ -4,19 +4,20 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use kt_bus::{Bus, Landed, LandedKey, LogBlock, LogPosition};
+use kt_bus::{Bus, LogBlock, LogPosition};
 use kt_model::block::BlockError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::block::StreamKey;
+use super::batch::Insert;
 use super::error::LoaderError;
 use super::fetch::{Fetched, Room};
 use super::insert::{COMMENT, options};
 use super::intents::{self, IntentRow};
 use super::metrics::{KindLabel, LoaderMetrics};
-use super::plan::{Admission, Insert, Planner};
+use super::plan::{Admission, Planner};
+use super::watermarks::Watermarks;
 use crate::client::{Client, ClientError, Options};
 
 /// Done rows wait at most this long for a round whose insert they can share.
@@ -232,54 +233,4 @@ impl Coordinator {
 /// Errors of form: unknown table or column, wrong type, no right. Trying again will not mend them.
 fn matters_for_ever(error: &ClientError) -> bool {
     matches!(error.code(), Some(16 | 47 | 53 | 60 | 62 | 81 | 497 | 516))
-}
-
-/// The landed watermark as the writers see it.
-pub(super) struct Watermarks {
-    landed: Landed,
-    published: HashMap<StreamKey, u64>,
-}
-
-impl Watermarks {
-    /// Nothing is published yet.
-    pub fn new(landed: Landed) -> Self {
-        Self { landed, published: HashMap::new() }
-    }
-
-    /// Opens the bucket again, which was lost with the log's store.
-    async fn reopen(&mut self, bus: &Bus) {
-        self.published.clear();
-        match bus.landed().await {
-            Ok(landed) => self.landed = landed,
-            Err(error) => {
-                tracing::warn!(%error, "the landed watermark cannot be opened; trying again with the next one")
-            }
-        }
-    }
-
-    /// Publishes what has risen. What could not be published is with the next change: a late
-    /// watermark only keeps spools longer.
-    async fn publish(&mut self, bus: &Bus, marks: impl IntoIterator<Item = (StreamKey, u64)>) {
-        let risen = |key: &StreamKey, mark: u64| mark > self.published.get(key).copied().unwrap_or(0);
-        let marks: Vec<_> = marks.into_iter().filter(|(key, mark)| risen(key, *mark)).collect();
-        let puts = marks.iter().map(|(key, mark)| {
-            let landed = self.landed.clone();
-            let name = LandedKey { writer: key.writer.clone(), epoch: key.epoch, kind: key.kind };
-            async move { landed.put(&name, *mark).await }
-        });
-        let outcomes = futures::future::join_all(puts).await;
-        let mut failed = false;
-        for ((key, mark), outcome) in marks.into_iter().zip(outcomes) {
-            match outcome {
-                Ok(()) => drop(self.published.insert(key, mark)),
-                Err(error) => {
-                    failed = true;
-                    tracing::warn!(%error, mark, "a landed watermark could not be published");
-                }
-            }
-        }
-        if failed {
-            self.reopen(bus).await;
-        }
-    }
 }

@@ -5,8 +5,8 @@ use kt_bus::LogPosition;
 use kt_model::codec::write_length;
 use kt_model::{DayOfEvent, Field, Nanos};
 
+use super::batch::Insert;
 use super::block::StreamKey;
-use super::plan::Insert;
 
 /// The table.
 pub const TABLE: &str = "ops.intents";

@@ -12,6 +12,7 @@
 //! Memory is bounded by [`LoaderConfig::buffer_bytes`]: when the warehouse is slow or down, the log is
 //! no longer read and keeps the rows, then the writers' spools do.
 
+mod batch;
 mod block;
 mod coordinate;
 mod error;
@@ -28,14 +29,16 @@ mod plan_properties;
 mod position;
 mod recover;
 mod run;
+mod watermarks;
 
 use std::net::SocketAddr;
 
+pub use batch::{BatchLimits, Insert, Recovered};
 pub use block::{CheckedBlock, StreamKey};
 pub use error::LoaderError;
 pub use landed::LandedBlocks;
 pub use lease::LeaseState;
-pub use plan::{Admission, BatchLimits, Insert, Planner, Recovered};
+pub use plan::{Admission, Planner};
 pub use run::run;
 
 /// What the loader is told.

@@ -9,8 +9,9 @@ use kt_model::schema::Kind;
 use kt_model::{BlockHeader, Nanos};
 use proptest::prelude::*;
 
+use super::batch::{BatchLimits, Insert, Recovered};
 use super::block::{CheckedBlock, StreamKey};
-use super::plan::{Admission, BatchLimits, Insert, Planner, Recovered};
+use super::plan::{Admission, Planner};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -153,7 +154,7 @@ proptest! {
             planner.landed(insert.id);
         }
         prop_assert!(planner.is_idle());
-        prop_assert_eq!(model.landed, arrived.into_keys().collect());
+        prop_assert_eq!(&model.landed, &arrived.into_keys().collect());
         let missing = (0..3).map(|stream| {
             let landed = (1..25).filter(|number| model.landed.contains(&(key(stream), *number)));
             landed.clone().max().unwrap_or(0) - landed.count() as u64

@@ -7,10 +7,10 @@ use kt_model::Nanos;
 use kt_model::schema::Kind;
 use serde::Deserialize;
 
+use super::batch::Recovered;
 use super::block::StreamKey;
 use super::insert::{COMMENT, Extent, wait_for_end};
 use super::landed::LandedBlocks;
-use super::plan::Recovered;
 use crate::client::{Client, ClientError, Options};
 
 #[derive(Deserialize)]

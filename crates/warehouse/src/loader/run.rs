@@ -13,14 +13,16 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::LoaderConfig;
-use super::coordinate::{Coordinator, Watermarks};
+use super::batch::{Insert, Recovered};
+use super::coordinate::Coordinator;
 use super::error::LoaderError;
 use super::fetch::{Room, fetch};
 use super::insert::Inserter;
 use super::lease::{Lease, LeaseState};
 use super::metrics::LoaderMetrics;
-use super::plan::{Insert, Planner, Recovered};
+use super::plan::Planner;
 use super::recover::recover;
+use super::watermarks::Watermarks;
 use crate::client::Client;
 use crate::marts::MartsMetrics;
 

@@ -51,6 +51,8 @@ pub struct DirtyBuckets {
     read: BTreeMap<String, u64>,
     /// As `read`, as of when nothing waited: what may be written down.
     settled: BTreeMap<String, u64>,
+    /// What is written down.
+    remembered: BTreeMap<String, u64>,
 }
 
 impl DirtyBuckets {
@@ -64,7 +66,8 @@ impl DirtyBuckets {
         let read: BTreeMap<_, _> = rows.into_iter().map(|row| (row.partition, row.block_number)).collect();
         let sql = "SELECT max(version) AS version FROM ops.recomputed";
         let version = client.query_row::<VersionRow>(sql, &Options::new()).await?.map_or(0, |row| row.version);
-        Ok((Self { waiting: BTreeSet::new(), settled: read.clone(), read }, version))
+        let (settled, remembered) = (read.clone(), read.clone());
+        Ok((Self { waiting: BTreeSet::new(), read, settled, remembered }, version))
     }
 
     /// Reads the marks made since the last call, unless more than `most` buckets wait already.
@@ -132,12 +135,18 @@ impl DirtyBuckets {
         self.waiting.len()
     }
 
+    /// Whether more is recomputed than is written down.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        self.settled != self.remembered
+    }
+
     /// Writes down how far everything is recomputed.
     ///
     /// # Errors
     /// The warehouse's.
-    pub async fn remember(&self, client: &Client, version: u64) -> Result<(), ClientError> {
-        if self.settled.is_empty() || version == 0 {
+    pub async fn remember(&mut self, client: &Client, version: u64) -> Result<(), ClientError> {
+        if !self.has_news() || version == 0 {
             return Ok(());
         }
         let rows = self.settled.iter().map(|(partition, block)| format!("('{partition}', {block}, {version})"));
@@ -145,6 +154,8 @@ impl DirtyBuckets {
             "INSERT INTO ops.recomputed (partition, block_number, version) VALUES {}",
             rows.collect::<Vec<_>>().join(", ")
         );
-        client.execute(&sql, &Options::new()).await
+        client.execute(&sql, &Options::new()).await?;
+        self.remembered.clone_from(&self.settled);
+        Ok(())
     }
 }

@@ -9,6 +9,7 @@
 
 mod dirty;
 mod metrics;
+mod newest;
 mod recompute;
 mod statements;
 
@@ -42,7 +43,7 @@ impl Default for MartsConfig {
 
 /// One round may take this long; the lease must last beyond it.
 const ROUND_TIME: Duration = Duration::from_secs(15);
-/// How often the place in `ops.dirty` is written down: after a stop, marks behind it are recomputed again.
+/// How often the place in `ops.dirty` is written down while there is work: after a stop, marks behind it are recomputed again.
 const REMEMBER_EVERY: Duration = Duration::from_secs(10);
 
 /// Recomputes until `stop`, under the loader's lease.
@@ -104,8 +105,9 @@ impl Worker {
             self.metrics.buckets.inc_by(buckets.len() as u64);
         }
         self.metrics.waiting.set(i64::try_from(dirty.waiting()).unwrap_or(i64::MAX));
+        let idle = buckets.is_empty() && dirty.has_news();
         self.dirty = Some(dirty);
-        if self.remembered.elapsed() >= REMEMBER_EVERY {
+        if idle || self.remembered.elapsed() >= REMEMBER_EVERY {
             self.remember().await;
         }
         Ok(())
@@ -113,7 +115,7 @@ impl Worker {
 
     async fn remember(&mut self) {
         self.remembered = Instant::now();
-        if let Some(dirty) = &self.dirty
+        if let Some(dirty) = &mut self.dirty
             && let Err(error) = dirty.remember(&self.client, self.version).await
         {
             tracing::warn!(%error, "the place in ops.dirty could not be written down; marks will be recomputed again");

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kt_model::schema::Kind;
 
 use super::dirty::{BUCKET_SECONDS, Bucket};
-use super::statements as sql;
+use super::{newest, statements as sql};
 use crate::client::{Client, ClientError, Options};
 
 /// A side of a pair is carried forward for this long, so a quote changes the basis up to here behind it.
@@ -25,7 +25,7 @@ pub async fn recompute(client: &Client, buckets: &[Bucket], version: u64) -> Res
     // Definitions first: candles need contract sizes, pairs need underlyings.
     if let Some(buckets) = by_kind.remove(&Kind::Instrument) {
         for scope in by_day(&buckets) {
-            run(client, &sql::newest_instruments(&scope)).await?;
+            run(client, &newest::instruments(&scope)).await?;
         }
     }
     for (kind, buckets) in by_kind {
@@ -33,8 +33,8 @@ pub async fn recompute(client: &Client, buckets: &[Bucket], version: u64) -> Res
             match kind {
                 Kind::Trade => candles(client, &scope, version).await?,
                 Kind::Quote => quotes(client, &scope, version).await?,
-                Kind::Mark => run(client, &sql::newest_marks(&scope)).await?,
-                Kind::Funding => run(client, &sql::newest_fundings(&scope)).await?,
+                Kind::Mark => run(client, &newest::marks(&scope)).await?,
+                Kind::Funding => run(client, &newest::fundings(&scope)).await?,
                 _ => {}
             }
         }
@@ -53,11 +53,11 @@ async fn candles(client: &Client, scope: &Scope, version: u64) -> Result<(), Cli
 async fn quotes(client: &Client, scope: &Scope, version: u64) -> Result<(), ClientError> {
     run(client, &sql::quotes_of_seconds(scope, version)).await?;
     run(client, &sql::bury("marts.quote_1s", scope, version)).await?;
-    run(client, &sql::newest_quotes(scope)).await?;
+    run(client, &newest::quotes(scope)).await?;
     let carried = scope.widened(1, CARRY_SECONDS);
     run(client, &sql::basis_of_seconds(&carried, version)).await?;
     run(client, &sql::bury_basis(&carried, version)).await?;
-    run(client, &sql::newest_basis(&carried)).await
+    run(client, &newest::basis(&carried)).await
 }
 
 async fn run(client: &Client, statement: &str) -> Result<(), ClientError> {

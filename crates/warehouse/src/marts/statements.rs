@@ -1,11 +1,9 @@
 //! The statements that compute marts. Each covers a [`Scope`]: some instruments, some ranges of time.
 
-use std::fmt::Write;
-
 use super::recompute::{CARRY_SECONDS, Scope};
 
 /// Order of rows within a bucket: the venue's time, then the order in which we received them.
-const ORDER: &str = "(event_ts, recv_ts, epoch, counter)";
+pub(super) const ORDER: &str = "(event_ts, recv_ts, epoch, counter)";
 const CANDLE_COLUMNS: &str = "venue, instrument, ts, open, high, low, close, volume, taker_buy_volume, quantity_unit, \
                               base_volume, quote_volume, trade_count, first_event_ts, last_event_ts, newest_recv_ts";
 
@@ -30,17 +28,17 @@ impl Scope {
     }
 
     /// Rows of a landing table.
-    fn landing(&self) -> String {
+    pub(super) fn landing(&self) -> String {
         let bound = |second: i64| format!("toDateTime64({second}, 9, 'UTC')");
         format!("{} AND {}", self.instruments_in("venue, instrument"), self.times(0, bound, "event_ts"))
     }
 
-    fn seconds(&self, stretch: i64) -> String {
+    pub(super) fn seconds(&self, stretch: i64) -> String {
         self.times(stretch, |second| format!("toDateTime({second}, 'UTC')"), "ts")
     }
 
     /// Rows of a mart with one row per second or minute.
-    fn mart(&self) -> String {
+    pub(super) fn mart(&self) -> String {
         format!("{} AND {}", self.instruments_in("venue, instrument"), self.seconds(0))
     }
 }
@@ -177,7 +175,7 @@ fn age(quote: &str) -> String {
 }
 
 /// Pairs of which one side is in the scope.
-fn touched_pairs(scope: &Scope) -> String {
+pub(super) fn touched_pairs(scope: &Scope) -> String {
     let (perp, spot) = (scope.instruments_in("venue, instrument"), scope.instruments_in("spot_venue, spot_instrument"));
     format!("SELECT * FROM ref.pairs WHERE {perp} OR {spot}")
 }
@@ -189,89 +187,5 @@ pub(super) fn bury_basis(scope: &Scope, version: u64) -> String {
         "INSERT INTO marts.basis_1s SELECT * REPLACE (toUInt64({version}) AS version, toUInt8(1) AS is_deleted)
         FROM marts.basis_1s AS old FINAL
         WHERE (venue, instrument) IN (SELECT venue, instrument FROM ({pairs})) AND {seconds} AND old.version < {version}"
-    )
-}
-
-/// The newest quote of each instrument; a quote's own time is its version, so older ones never win.
-pub(super) fn newest_quotes(scope: &Scope) -> String {
-    let mart = scope.mart();
-    format!(
-        "INSERT INTO marts.quote_newest
-        SELECT venue, instrument, quote_ts, recv_ts, bid_price, bid_quantity, ask_price, ask_quantity, quantity_unit,
-            toUInt64(toUnixTimestamp64Nano(quote_ts))
-        FROM marts.quote_1s FINAL WHERE {mart}
-        ORDER BY venue, instrument, ts DESC LIMIT 1 BY venue, instrument"
-    )
-}
-
-/// The newest basis of each pair.
-pub(super) fn newest_basis(scope: &Scope) -> String {
-    let (pairs, seconds) = (touched_pairs(scope), scope.seconds(0));
-    format!(
-        "INSERT INTO marts.basis_newest
-        SELECT venue, instrument, spot_venue, spot_instrument, ts, perp_mid, spot_mid, basis_bps, perp_age_ms,
-            spot_age_ms, toUInt64(toUnixTimestamp(ts))
-        FROM marts.basis_1s FINAL
-        WHERE (venue, instrument) IN (SELECT venue, instrument FROM ({pairs})) AND {seconds}
-        ORDER BY venue, instrument, ts DESC LIMIT 1 BY venue, instrument"
-    )
-}
-
-/// The newest mark and index price of each instrument.
-pub(super) fn newest_marks(scope: &Scope) -> String {
-    newest(
-        "marts.mark_newest",
-        "landing.mark",
-        "venue, instrument",
-        &["event_ts", "recv_ts", "mark_price", "index_price"],
-        scope,
-    )
-}
-
-/// The newest funding rate of each instrument and stage.
-pub(super) fn newest_fundings(scope: &Scope) -> String {
-    let columns = ["event_ts", "recv_ts", "rate", "absolute_rate", "settles_at", "interval_seconds", "interval_source"];
-    newest("marts.funding_newest", "landing.funding", "venue, instrument, stage", &columns, scope)
-}
-
-/// The newest definition of each instrument.
-pub(super) fn newest_instruments(scope: &Scope) -> String {
-    let columns = [
-        "symbol",
-        "instrument_type",
-        "payoff",
-        "base",
-        "quote",
-        "settle",
-        "underlying",
-        "underlying_multiplier",
-        "contract_size",
-        "contract_size_unit",
-        "tick_size",
-        "lot_size",
-        "expiry_ts",
-        "status",
-        "funding_interval_seconds",
-        "event_ts",
-    ];
-    newest("ref.instruments", "landing.instrument", "venue, instrument", &columns, scope)
-}
-
-fn newest(table: &str, landing: &str, key: &str, columns: &[&str], scope: &Scope) -> String {
-    let mut parts = String::new();
-    for index in 1..=columns.len() {
-        // Writing to a String cannot fail.
-        let _ = write!(parts, "last.{index}, ");
-    }
-    // Names of the result do not matter: the columns go in by their place.
-    format!(
-        "INSERT INTO {table}
-        SELECT {key}, {parts} toUInt64(greatest(toUnixTimestamp64Nano(newest), 0))
-        FROM (
-            SELECT {key}, argMax(({}), {ORDER}) AS last, max(event_ts) AS newest
-            FROM {landing} FINAL WHERE {} GROUP BY {key}
-        )",
-        columns.join(", "),
-        scope.landing()
     )
 }

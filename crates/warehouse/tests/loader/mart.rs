@@ -20,7 +20,7 @@ fn recordings() -> Option<PathBuf> {
     path.exists().then_some(path)
 }
 
-/// Waits until every mark is recomputed: the worker has nothing left and the books agree twice.
+/// Publishes everything, and waits until it has landed and every mark is recomputed.
 async fn settled(world: &World, bus: &Bus, writer: &Writer) {
     let rows: u64 = writer.spool.iter().map(|(header, _)| u64::from(header.rows)).sum();
     writer.publish_all(bus).await;
@@ -28,19 +28,12 @@ async fn settled(world: &World, bus: &Bus, writer: &Writer) {
     quiet(world).await;
 }
 
-/// No mart has been written to for a second, although rounds follow each other within a tenth of one.
+/// The worker has written down that it has recomputed every mark there is.
 async fn quiet(world: &World) {
-    let versions = "SELECT (SELECT max(version) FROM marts.candle_1m) + (SELECT max(version) FROM marts.quote_1s) \
-                    + (SELECT max(version) FROM marts.basis_1s) + (SELECT max(version) FROM marts.candle_1s)";
-    let mut before: u64 = u64::MAX;
-    loop {
-        let now: u64 = world.value(versions).await;
-        if now == before {
-            return;
-        }
-        before = now;
-        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-    }
+    let behind = "SELECT countIf(d.newest > r.block_number) \
+                  FROM (SELECT _partition_id AS partition, max(_block_number) AS newest FROM ops.dirty GROUP BY partition) AS d \
+                  LEFT JOIN (SELECT partition, block_number FROM ops.recomputed FINAL) AS r USING (partition)";
+    world.wait_for(behind, 0).await;
 }
 
 /// 12,477 recorded trades make the exchange's 2,469 one-minute candles, to the last digit.

@@ -233,7 +233,8 @@ pub async fn versions_prefer_corrections_then_the_first_received() {
             for (turn, insert) in inserts.iter_mut().enumerate() {
                 let (origin, received) = ranking[if (turn == 0) == swap { worse } else { better }];
                 let mut head = header("w", "v", "A-B-SPOT", Nanos(NOON));
-                (head.origin, head.recv_ts, head.counter) = (origin, Nanos(NOON + received), received as u64);
+                (head.origin, head.recv_ts, head.counter) =
+                    (origin, Nanos(NOON + received * 1_000_000), received as u64);
                 Event::Trade(trade(head, &text, 1, 1)).encode(insert);
             }
             expected.push(ranking[better].1 as u64);
