@@ -20,7 +20,7 @@ pub(crate) struct VenueCheck {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Print the books at the end, so many levels a side
+    /// Print the books at the end, so many levels a side; JSON always has them [default there: 20]
     #[arg(long, value_name = "DEPTH")]
     books: Option<usize>,
     /// Market segment of frames whose connection the recording does not name
@@ -29,6 +29,13 @@ pub(crate) struct VenueCheck {
     /// A mapping file instead of the built-in one
     #[arg(long, value_name = "FILE")]
     mapping: Option<PathBuf>,
+}
+
+impl VenueCheck {
+    /// Levels a side of the books to print, where they are printed.
+    fn depth(&self) -> Option<usize> {
+        self.books.or(self.json.then_some(20))
+    }
 }
 
 /// Checks the recordings; an error where something in them is wrong.
@@ -77,7 +84,7 @@ fn check(
     stream: &Path,
 ) -> Result<CheckReport, Error> {
     let records = load(stream)?;
-    let config = ReplayConfig { segment: options.segment.clone(), keep_text: options.books.is_some() };
+    let config = ReplayConfig { segment: options.segment.clone(), keep_text: options.depth().is_some() };
     let mut replay = Replay::new(Arc::clone(mapping), config);
     let mut sink = CheckSink::default();
     let beside = if lists.is_empty() { nearest_list(stream) } else { None };
@@ -89,7 +96,7 @@ fn check(
     for record in &records {
         replay.play(record, &mut sink).map_err(|error| Error::failed(format!("{}: {error}", stream.display())))?;
     }
-    Ok(sink.report(&replay, options.books))
+    Ok(sink.report(&replay, options.depth()))
 }
 
 /// The instrument list beside a stream whose date is nearest to its own.
