@@ -241,10 +241,13 @@ async fn tick(
 
 /// On another thread: the disk may take its time, the writer must not.
 async fn synchronise(writer: &Rc<RefCell<Writer>>) {
-    let file = writer.borrow_mut().spool().take_unsynced();
-    let outcome = match file {
-        Ok(Some(file)) => tokio::task::spawn_blocking(move || file.sync_data()).await.map_err(std::io::Error::other),
-        Ok(None) => return,
+    let files = writer.borrow_mut().spool().take_unsynced();
+    let outcome = match files {
+        Ok(files) if files.is_empty() => return,
+        Ok(files) => {
+            let work = move || files.iter().try_for_each(std::fs::File::sync_data);
+            tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other)
+        }
         Err(error) => return tracing::error!(%error, "the spool cannot be synchronised"),
     };
     if let Err(error) | Ok(Err(error)) = outcome {

@@ -57,6 +57,10 @@ pub struct Spool {
     /// The segment read last, kept open.
     reading: Option<(u64, File)>,
     unsynced: bool,
+    /// Whether somebody synchronises: set by the first [`Self::take_unsynced`].
+    synchronised: bool,
+    /// Finished segments that still are to be synchronised; at most one handle a segment.
+    finished: Vec<File>,
     /// Held for as long as the spool is open.
     _lock: File,
 }
@@ -159,16 +163,18 @@ impl Spool {
         }
     }
 
-    /// The file to be synchronised, when something was written since the last call.
+    /// The files to be synchronised: those to which something was written since the last call.
     ///
     /// # Errors
     /// [`FeedError::File`] when the handle cannot be duplicated.
-    pub fn take_unsynced(&mut self) -> Result<Option<File>, FeedError> {
-        if !std::mem::take(&mut self.unsynced) {
-            return Ok(None);
+    pub fn take_unsynced(&mut self) -> Result<Vec<File>, FeedError> {
+        self.synchronised = true;
+        let mut files = std::mem::take(&mut self.finished);
+        if std::mem::take(&mut self.unsynced) {
+            let path = &self.last().path;
+            files.push(self.active.try_clone().map_err(FeedError::file("duplicating the handle of", path))?);
         }
-        let path = &self.last().path;
-        self.active.try_clone().map(Some).map_err(FeedError::file("duplicating the handle of", path))
+        Ok(files)
     }
 
     fn read_record(&mut self, path: &Path, at: &Cursor) -> Result<(Option<(BlockHeader, Bytes)>, u64), FeedError> {
@@ -202,11 +208,11 @@ impl Spool {
     fn begin_segment(&mut self, high_counter: u64) -> Result<(), FeedError> {
         let index = self.segments.back().map_or(1, |segment| segment.index + 1);
         let (segment, file) = create_segment(&self.folder, index, self.epoch, high_counter)?;
-        // What the old handle wrote is synchronised with it, or never: its file is not touched again.
-        if self.unsynced {
-            self.active.sync_data().map_err(FeedError::file("synchronising", &self.last().path))?;
+        let finished = std::mem::replace(&mut self.active, file);
+        // Not here: synchronising takes tens of milliseconds, and this is the thread of the hot path.
+        if self.unsynced && self.synchronised {
+            self.finished.push(finished);
         }
-        self.active = file;
         self.bytes += segment.bytes;
         self.segments.push_back(segment);
         Ok(())

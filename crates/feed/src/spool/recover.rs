@@ -102,6 +102,8 @@ impl Opened {
             landed: HashMap::new(),
             reading: None,
             unsynced: false,
+            synchronised: false,
+            finished: Vec::new(),
             _lock: self.lock,
         })
     }
