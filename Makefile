@@ -23,7 +23,7 @@ setup:
 # The page is built before the binary that carries it.
 web/node_modules/.package-lock.json: web/package-lock.json web/package.json
 	@echo "web: installing packages"
-	@cd web && npm ci --silent --no-audit --no-fund
+	@cd web && npm ci --loglevel=error --no-audit --no-fund
 	@touch $@
 
 WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' -not -path 'web/.build/*' 2>/dev/null)

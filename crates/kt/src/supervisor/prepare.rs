@@ -18,7 +18,7 @@ pub(crate) fn directories(config: &Config) -> Result<(), Error> {
     let data = &config.platform.data_dir;
     // Open to enter, so that the engines' users reach their own folders.
     directory(data, 0o755, None)?;
-    for private in ["run", "logs", "secrets"] {
+    for private in ["run", "logs", "secrets", "spool", "archive"] {
         directory(&config.data(private), 0o700, None)?;
     }
     Ok(())
