@@ -3,12 +3,16 @@
 //! A pure state machine. It is told what a frame claims, and answers whether the frame belongs to
 //! the book; the session applies the levels and acts on what is missing.
 
-use crate::levels::{BookSide, LevelText, Levels, NumberText};
-use crate::numbers::{Misfit, mantissa};
-use crate::program::{Found, RawLevel};
+use crate::levels::Levels;
 use crate::spec::{BridgeRule, Continuity};
 use kt_model::Nanos;
 use std::collections::VecDeque;
+
+mod edit;
+mod statistics;
+
+pub(crate) use edit::Edit;
+pub use statistics::BookStatistics;
 
 /// Deltas after which a checkpoint is due, and the time after which it is.
 const CHECKPOINT_DELTAS: u32 = 20_000;
@@ -48,44 +52,6 @@ enum Sync {
     Bridging,
     /// Snapshot and deltas follow one another.
     In,
-}
-
-/// What happened to one book so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BookStatistics {
-    /// Last update number of the last REST snapshot.
-    pub rest_last_update_id: Option<u64>,
-    /// Deltas received before the snapshot that it already held.
-    pub deltas_dropped_before_snapshot: u64,
-    /// First deltas after a snapshot that overlapped it as documented.
-    pub bridges: u64,
-    /// Snapshots that no delta could follow.
-    pub failed_bridges: u64,
-    /// Deltas applied.
-    pub deltas_applied: u64,
-    /// Snapshots put in place.
-    pub snapshots: u64,
-    /// Breaks of the update sequence.
-    pub sequence_gaps: u64,
-    /// Checksums that agreed.
-    pub checksums_right: u64,
-    /// Checksums that did not.
-    pub checksums_wrong: u64,
-    /// Updates the book already had.
-    pub repeated: u64,
-    /// Times the best bid reached the best ask.
-    pub crossed: u64,
-    /// Frames that had to be dropped while a snapshot was awaited.
-    pub pending_dropped: u64,
-}
-
-/// Mantissas and text of one level of a frame.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Edit {
-    pub(crate) side: BookSide,
-    pub(crate) price: i128,
-    pub(crate) quantity: i128,
-    pub(crate) text: Option<LevelText>,
 }
 
 /// One book and where it stands.
@@ -129,7 +95,7 @@ impl Book {
             is_crossed: false,
             is_broken: false,
             deltas_since_checkpoint: 0,
-            checkpoint_at: Nanos(i64::MIN),
+            checkpoint_at: Nanos(0),
             event_ts: Nanos(0),
         }
     }
@@ -162,7 +128,8 @@ impl Book {
         };
         if old {
             Verdict::Old
-        } else if first <= needed || claim.previous.and_then(|previous| u64::try_from(previous).ok()) == Some(snapshot) {
+        } else if first <= needed || claim.previous.and_then(|previous| u64::try_from(previous).ok()) == Some(snapshot)
+        {
             Verdict::Bridge
         } else {
             Verdict::Gap(Some(snapshot.saturating_add(1)), first.checked_sub(1))
@@ -225,8 +192,8 @@ impl Book {
         self.is_crossed = false;
     }
 
-    /// Begins a new epoch with an empty book that a snapshot fills.
-    pub(crate) fn begin(&mut self, last: u64, awaits_bridge: bool) {
+    /// Begins a new epoch with an empty book that a snapshot of this time fills.
+    pub(crate) fn begin(&mut self, last: u64, awaits_bridge: bool, event_ts: Nanos) {
         self.levels.clear();
         self.sync = if awaits_bridge { Sync::Bridging } else { Sync::In };
         self.epoch += 1;
@@ -235,7 +202,8 @@ impl Book {
         self.retry_at = None;
         self.statistics.snapshots += 1;
         self.deltas_since_checkpoint = 0;
-        self.checkpoint_at = Nanos(i64::MIN);
+        self.checkpoint_at = event_ts;
+        self.event_ts = event_ts;
     }
 
     /// Notes that a delta was applied.
@@ -247,87 +215,26 @@ impl Book {
         self.deltas_since_checkpoint += 1;
     }
 
-    /// Whether a checkpoint is due at this event: after so many deltas, so long, or on a new day.
+    /// Whether an event is the first of a new day: the book before it begins the day's partition.
+    pub(crate) fn day_turns(&mut self, event_ts: Nanos) -> bool {
+        let turns = self.is_in() && event_ts.day() > self.checkpoint_at.day();
+        if turns {
+            self.deltas_since_checkpoint = 0;
+            self.checkpoint_at = event_ts;
+        }
+        turns
+    }
+
+    /// Whether a checkpoint is due after this event: so many deltas, or so long, after the last full
+    /// state.
     pub(crate) fn checkpoint_due(&mut self, event_ts: Nanos) -> bool {
         self.event_ts = event_ts;
-        if self.checkpoint_at.0 == i64::MIN {
-            self.checkpoint_at = event_ts;
-            return false;
-        }
         let due = self.deltas_since_checkpoint >= CHECKPOINT_DELTAS
-            || event_ts.0.saturating_sub(self.checkpoint_at.0) >= CHECKPOINT_NANOS
-            || event_ts.day() > self.checkpoint_at.day();
+            || event_ts.0.saturating_sub(self.checkpoint_at.0) >= CHECKPOINT_NANOS;
         if due {
             self.deltas_since_checkpoint = 0;
             self.checkpoint_at = event_ts;
         }
         due
-    }
-
-    /// Reads a row's levels into `edits`, at the book's digits, which grow where a number needs
-    /// more. Nothing is applied yet: a bad number must not leave half a frame in the book.
-    pub(crate) fn read(
-        &mut self,
-        bytes: &[u8],
-        found: &Found,
-        row: usize,
-        edits: &mut Vec<Edit>,
-    ) -> Result<(), &'static str> {
-        loop {
-            edits.clear();
-            let mut needed = (self.levels.price_digits, self.levels.quantity_digits);
-            for (side, number) in [(BookSide::Bid, 0u8), (BookSide::Ask, 1)] {
-                for level in found.levels(row, number) {
-                    match self.edit(bytes, side, level, &mut needed)? {
-                        Some(edit) => edits.push(edit),
-                        None => break,
-                    }
-                }
-            }
-            if needed == (self.levels.price_digits, self.levels.quantity_digits) {
-                return Ok(());
-            }
-            self.levels.widen(needed.0, needed.1);
-        }
-    }
-
-    /// One level; `None` where more digits are needed, which `needed` then says.
-    #[inline]
-    fn edit(
-        &self,
-        bytes: &[u8],
-        side: BookSide,
-        level: &RawLevel,
-        needed: &mut (u8, u8),
-    ) -> Result<Option<Edit>, &'static str> {
-        let (price, quantity) = (level.price.of(bytes), level.quantity.of(bytes));
-        let price_units = match mantissa(price, self.levels.price_digits) {
-            Ok(units) => units,
-            Err(Misfit::Finer(digits)) => {
-                needed.0 = needed.0.max(digits);
-                return Ok(None);
-            }
-            Err(Misfit::Invalid) => return Err("price"),
-        };
-        let quantity_units = match mantissa(quantity, self.levels.quantity_digits) {
-            Ok(units) => units,
-            Err(Misfit::Finer(digits)) => {
-                needed.1 = needed.1.max(digits);
-                return Ok(None);
-            }
-            Err(Misfit::Invalid) => return Err("quantity"),
-        };
-        let text = match self.levels.keep_text {
-            true => Some((NumberText::new(price).ok_or("price")?, NumberText::new(quantity).ok_or("quantity")?)),
-            false => None,
-        };
-        Ok(Some(Edit { side, price: price_units, quantity: quantity_units, text }))
-    }
-
-    /// Applies what [`Self::read`] read.
-    pub(crate) fn apply(&mut self, edits: &[Edit]) {
-        for edit in edits {
-            self.levels.set(edit.side, edit.price, edit.quantity, edit.text);
-        }
     }
 }

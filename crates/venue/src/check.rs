@@ -115,10 +115,8 @@ impl Sink for CheckSink {
         self.events[event.kind().index()] += 1;
         match event {
             Event::Quote(quote) if quote.sequence > 0 => {
-                let top = Top {
-                    bid: quote.bid_price.zip(quote.bid_quantity),
-                    ask: quote.ask_price.zip(quote.ask_quantity),
-                };
+                let top =
+                    Top { bid: quote.bid_price.zip(quote.bid_quantity), ask: quote.ask_price.zip(quote.ask_quantity) };
                 let quotes = self.quotes.entry(quote.header.instrument.to_string()).or_default();
                 quotes.insert(quote.sequence, top);
             }
@@ -139,7 +137,8 @@ impl Sink for CheckSink {
         let top = Top { bid: level(book.bids().next()), ask: level(book.asks().next()) };
         let mut agreement = self.agreement.get(book.instrument).copied().unwrap_or_default();
         if let Some(quote) = quotes.get(&book.last_sequence) {
-            let place = if *quote == top { &mut agreement.same_number_equal } else { &mut agreement.same_number_different };
+            let place =
+                if *quote == top { &mut agreement.same_number_equal } else { &mut agreement.same_number_different };
             *place += 1;
         }
         if let Some((_, quote)) = quotes.range(..=book.last_sequence).next_back() {
@@ -192,9 +191,8 @@ impl CheckSink {
             total.latest_equal += agreement.latest_equal;
             total.latest_different += agreement.latest_different;
             let by_rest = statistics.rest_last_update_id.is_some();
-            let same_symbol = books.iter().filter(|(other, book, _)| {
-                other.name == connection.name && book.symbol == view.symbol
-            });
+            let same_symbol =
+                books.iter().filter(|(other, book, _)| other.name == connection.name && book.symbol == view.symbol);
             let is_only = same_symbol.count() == 1;
             let key = match (by_rest && is_only, several) {
                 (true, _) => view.symbol.to_owned(),
@@ -202,17 +200,20 @@ impl CheckSink {
                 (false, false) => format!("{} {}", view.channel, view.symbol),
             };
             if by_rest {
-                report.per_symbol.insert(key.clone(), json!({
-                    "rest_last_update_id": statistics.rest_last_update_id,
-                    "deltas_dropped_before_snapshot": statistics.deltas_dropped_before_snapshot,
-                    "bridging_delta_ok": statistics.bridges,
-                    "deltas_applied": statistics.deltas_applied,
-                    "sequence_gaps": statistics.sequence_gaps,
-                    "top_equals_bookTicker_same_u": agreement.same_number_equal,
-                    "top_differs_bookTicker_same_u": agreement.same_number_different,
-                    "top_price_equals_latest_bookTicker_le_u": agreement.latest_equal,
-                    "top_price_differs_latest_bookTicker_le_u": agreement.latest_different,
-                }));
+                report.per_symbol.insert(
+                    key.clone(),
+                    json!({
+                        "rest_last_update_id": statistics.rest_last_update_id,
+                        "deltas_dropped_before_snapshot": statistics.deltas_dropped_before_snapshot,
+                        "bridging_delta_ok": statistics.bridges,
+                        "deltas_applied": statistics.deltas_applied,
+                        "sequence_gaps": statistics.sequence_gaps,
+                        "top_equals_bookTicker_same_u": agreement.same_number_equal,
+                        "top_differs_bookTicker_same_u": agreement.same_number_different,
+                        "top_price_equals_latest_bookTicker_le_u": agreement.latest_equal,
+                        "top_price_differs_latest_bookTicker_le_u": agreement.latest_different,
+                    }),
+                );
             }
             if let Some(depth) = depth {
                 report.books.insert(key, book_json(view, by_rest, depth));

@@ -6,13 +6,7 @@ use crate::spec::ChecksumKind;
 /// Whether `claimed` (the frame's text) is the checksum of the book.
 ///
 /// `scratch` is reused between calls.
-pub(crate) fn agrees(
-    levels: &Levels,
-    kind: ChecksumKind,
-    depth: usize,
-    claimed: &[u8],
-    scratch: &mut Vec<u8>,
-) -> bool {
+pub(crate) fn agrees(levels: &Levels, kind: ChecksumKind, depth: usize, claimed: &[u8], scratch: &mut Vec<u8>) -> bool {
     scratch.clear();
     match kind {
         ChecksumKind::Crc32Interleaved => interleaved(levels, depth, scratch),

@@ -5,7 +5,8 @@ use crate::channel::{CandleMap, FundingMap, LiquidationMap, MarkMap, OpenInteres
 use crate::error::Fault;
 use crate::fields::{self, Context, Field, choice};
 use kt_model::{
-    Candle, Funding, Header, InstrumentType, IntervalSource, Label, Liquidation, Mark, Nanos, OpenInterest, Quote, Side, Trade,
+    Candle, Funding, Header, InstrumentType, IntervalSource, Label, Liquidation, Mark, Nanos, OpenInterest, Quote,
+    Side, Trade,
 };
 
 /// A trade, or `None` where the mapping says that the row is none.

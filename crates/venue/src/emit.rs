@@ -2,13 +2,13 @@
 
 use crate::catalogue::InstrumentInfo;
 use crate::channel::Channel;
-use crate::state::InstrumentState;
 use crate::counters::Counters;
 use crate::decode;
 use crate::error::Fault;
 use crate::fields::Context;
 use crate::occurrence::mix;
 use crate::sink::Sink;
+use crate::state::InstrumentState;
 use kt_model::{Decimal, Event, Header, Side};
 
 /// A row that is emitted, and where its state is.

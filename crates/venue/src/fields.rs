@@ -24,7 +24,12 @@ pub(crate) struct Cut {
 }
 
 impl Cut {
-    fn new(separator: Option<&str>, from: i32, to: Option<i32>, whole: Option<&str>) -> Result<Option<Self>, VenueError> {
+    fn new(
+        separator: Option<&str>,
+        from: i32,
+        to: Option<i32>,
+        whole: Option<&str>,
+    ) -> Result<Option<Self>, VenueError> {
         let Some(separator) = separator else { return Ok(None) };
         let &[separator] = separator.as_bytes() else {
             return Err(VenueError::mapping(format!("`split = \"{separator}\"` must be one character")));
@@ -204,7 +209,7 @@ impl Field {
     #[inline]
     pub(crate) fn decimal<const SCALE: u32>(&self, context: &Context<'_>) -> Result<Option<Decimal<SCALE>>, Fault> {
         match self.text(context) {
-            Some(text) => Decimal::parse(text).map(Some).map_err(|_| Fault::Number(self.name)),
+            Some(text) => numbers::decimal(text).map(Some).ok_or(Fault::Number(self.name)),
             None => Ok(None),
         }
     }

@@ -105,9 +105,12 @@ impl Side {
     /// Levels from the best on.
     fn iter(&self) -> impl Iterator<Item = (i128, i128, Option<&LevelText>)> {
         let texts = self.texts.iter().rev().map(Some).chain(std::iter::repeat(None));
-        self.keys.iter().rev().zip(self.quantities.iter().rev()).zip(texts).map(|((&key, &quantity), text)| {
-            (key, quantity, text)
-        })
+        self.keys
+            .iter()
+            .rev()
+            .zip(self.quantities.iter().rev())
+            .zip(texts)
+            .map(|((&key, &quantity), text)| (key, quantity, text))
     }
 }
 
@@ -137,6 +140,13 @@ impl Levels {
     pub(crate) fn clear(&mut self) {
         self.bids.clear();
         self.asks.clear();
+    }
+
+    pub(crate) fn clear_side(&mut self, side: BookSide) {
+        match side {
+            BookSide::Bid => self.bids.clear(),
+            BookSide::Ask => self.asks.clear(),
+        }
     }
 
     /// Sets or removes a level; `text` must be there exactly where text is kept.

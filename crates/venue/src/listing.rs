@@ -95,12 +95,10 @@ fn next_page(reference: &Reference, body: &[u8]) -> Option<String> {
     let cursor = path.find(body, 0).ok()?.of(body);
     let cursor = std::str::from_utf8(cursor).ok().filter(|text| !text.is_empty())?;
     let joint = if reference.request.contains('?') { '&' } else { '?' };
-    Some(fill("{request}{joint}{parameter}={cursor}", &[
-        ("request", &reference.request),
-        ("joint", &joint.to_string()),
-        ("parameter", parameter),
-        ("cursor", cursor),
-    ]))
+    Some(fill(
+        "{request}{joint}{parameter}={cursor}",
+        &[("request", &reference.request), ("joint", &joint.to_string()), ("parameter", parameter), ("cursor", cursor)],
+    ))
 }
 
 /// One row of an instrument list.
@@ -161,23 +159,27 @@ impl Listed<'_> {
         let Some(id) = InstrumentInfo::canonical(&parts) else { return Ok(Err(symbol)) };
         let venue_status = self.map.status.raw(self.body, self.row);
         let status = InstrumentStatus::from_name(&self.text(&self.map.status)).unwrap_or(InstrumentStatus::Unknown);
-        let interval = self.time(&self.map.funding_interval).and_then(|time| u32::try_from(time.0 / 1_000_000_000).ok());
+        let interval =
+            self.time(&self.map.funding_interval).and_then(|time| u32::try_from(time.0 / 1_000_000_000).ok());
         let (tick, lot) = (self.decimal(&self.map.tick_size), self.decimal(&self.map.lot_size));
-        let index = catalogue.put(segment, InstrumentInfo {
-            symbol: symbol.as_str().into(),
-            id: id.into(),
-            instrument_type: parts.instrument_type,
-            payoff: parts.payoff,
-            base: parts.base.as_str().into(),
-            quote: parts.quote.as_str().into(),
-            settle: parts.settle.as_str().into(),
-            quantity_unit: self.mapping.quantity_unit(parts.instrument_type),
-            price_digits: fraction_digits(tick),
-            quantity_digits: fraction_digits(lot),
-            funding_interval_seconds: interval.filter(|seconds| *seconds > 0),
-            status,
-            is_listed: true,
-        })?;
+        let index = catalogue.put(
+            segment,
+            InstrumentInfo {
+                symbol: symbol.as_str().into(),
+                id: id.into(),
+                instrument_type: parts.instrument_type,
+                payoff: parts.payoff,
+                base: parts.base.as_str().into(),
+                quote: parts.quote.as_str().into(),
+                settle: parts.settle.as_str().into(),
+                quantity_unit: self.mapping.quantity_unit(parts.instrument_type),
+                price_digits: fraction_digits(tick),
+                quantity_digits: fraction_digits(lot),
+                funding_interval_seconds: interval.filter(|seconds| *seconds > 0),
+                status,
+                is_listed: true,
+            },
+        )?;
         let info = catalogue.get(index);
         self.emit(info, &parts, &venue_status, sink);
         Ok(Ok(()))

@@ -64,8 +64,7 @@ impl Mapping {
     }
 
     fn compile(spec: &MappingSpec, revision: u32) -> Result<Self, VenueError> {
-        let keys: Vec<Key> =
-            spec.keys.iter().map(|(name, key)| Key::compile(name, key)).collect::<Result<_, _>>()?;
+        let keys: Vec<Key> = spec.keys.iter().map(|(name, key)| Key::compile(name, key)).collect::<Result<_, _>>()?;
         if keys.len() > MOST_KEYS {
             return Err(VenueError::mapping(format!("more than {MOST_KEYS} keys")));
         }
@@ -236,9 +235,7 @@ impl Mapping {
                     let mut cursor = Cursor::new(bytes, at);
                     if matches!(cursor.peek()?, b'{' | b'[') { Span::new(at, at + 1) } else { cursor.scalar()? }
                 }
-                (Some((name, at)), Some((Step::Key(first), rest))) if **first == *name => {
-                    path::find(rest, bytes, at)?
-                }
+                (Some((name, at)), Some((Step::Key(first), rest))) if **first == *name => path::find(rest, bytes, at)?,
                 (None, Some((Step::Index(_) | Step::FromEnd(_), _))) => path.find(bytes, 0)?,
                 _ => continue,
             };

@@ -1,8 +1,8 @@
 //! Numbers and times from their text.
 
 use crate::spec::TimeUnit;
-use kt_model::Nanos;
 use kt_model::decimal::{Digits, power_of_ten};
+use kt_model::{Decimal, Nanos};
 
 /// Most digits after the point that are kept.
 pub(crate) const MOST_DIGITS: u8 = 18;
@@ -48,6 +48,15 @@ pub(crate) fn mantissa(text: &[u8], digits: u8) -> Result<i128, Misfit> {
         Some(power) => Ok(i128::from(value) * power),
         None => Err(Misfit::Invalid),
     }
+}
+
+/// An exact decimal. Prices and quantities, by far the most, take the path of book levels.
+#[inline]
+pub(crate) fn decimal<const SCALE: u32>(text: &[u8]) -> Option<Decimal<SCALE>> {
+    if SCALE == u32::from(MOST_DIGITS) {
+        return mantissa(text, MOST_DIGITS).ok().map(Decimal);
+    }
+    Decimal::parse(text).ok()
 }
 
 /// Signs, exponents, long numbers, and digits beyond the wanted ones.

@@ -16,7 +16,12 @@ pub(crate) struct Occurrences {
 impl Occurrences {
     /// How many equal rows came before at the same exchange time: 0 unless the channel is weak.
     #[inline]
-    pub(crate) fn number(&mut self, header: &Header<'_>, content: impl FnOnce() -> u64, counters: &mut Counters) -> u32 {
+    pub(crate) fn number(
+        &mut self,
+        header: &Header<'_>,
+        content: impl FnOnce() -> u64,
+        counters: &mut Counters,
+    ) -> u32 {
         if header.identity != IdentityClass::Weak {
             return 0;
         }

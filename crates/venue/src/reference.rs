@@ -149,10 +149,11 @@ impl Reference {
         let after_host = url.split_once("://").map_or(url, |(_, rest)| rest.find('/').map_or("", |at| &rest[at..]));
         let (path, query) = after_host.split_once('?').unwrap_or((after_host, ""));
         let (own_path, own_query) = self.request.split_once('?').unwrap_or((&self.request, ""));
-        path == own_path && own_query.split('&').filter(|wanted| !wanted.is_empty()).all(|wanted| {
-            let limits = wanted.starts_with("limit=");
-            limits || query.split('&').any(|given| given == wanted)
-        })
+        path == own_path
+            && own_query.split('&').filter(|wanted| !wanted.is_empty()).all(|wanted| {
+                let limits = wanted.starts_with("limit=");
+                limits || query.split('&').any(|given| given == wanted)
+            })
     }
 }
 

@@ -53,7 +53,15 @@ impl Replay {
     #[must_use]
     pub fn new(mapping: Arc<Mapping>, config: ReplayConfig) -> Self {
         let catalogue = Catalogue::new(&mapping);
-        Self { mapping, config, catalogue, connections: Vec::new(), last_time: 0, held: Vec::new(), unused_responses: 0 }
+        Self {
+            mapping,
+            config,
+            catalogue,
+            connections: Vec::new(),
+            last_time: 0,
+            held: Vec::new(),
+            unused_responses: 0,
+        }
     }
 
     /// A replay with instruments that are known already.

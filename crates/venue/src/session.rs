@@ -3,7 +3,6 @@
 use crate::action::{Action, Actions};
 use crate::book::BookStatistics;
 use crate::catalogue::Catalogue;
-use crate::state::{Core, Frame, Settings, status};
 use crate::counters::Counters;
 use crate::error::{Fault, VenueError};
 use crate::levels::BookView;
@@ -14,6 +13,7 @@ use crate::program::Found;
 use crate::rows::RowBuffers;
 use crate::scan::MAXIMUM_FRAME;
 use crate::sink::Sink;
+use crate::state::{Core, Frame, Settings, status};
 use crate::subscribe::Subscription;
 use crate::unpack::unpack;
 use kt_model::{Event, Label, Nanos, Origin, Quarantine, State, Status};
@@ -283,9 +283,12 @@ impl Session {
     /// Symbols whose books wait for a REST snapshot.
     #[must_use]
     pub fn books_without_snapshot(&self) -> Vec<String> {
-        let books = self.core.states.iter().enumerate().flat_map(|(instrument, state)| {
-            state.channels.iter().map(move |channel| (instrument, channel))
-        });
+        let books = self
+            .core
+            .states
+            .iter()
+            .enumerate()
+            .flat_map(|(instrument, state)| state.channels.iter().map(move |channel| (instrument, channel)));
         let waiting = books.filter(|(_, channel)| channel.book.as_ref().is_some_and(|book| !book.is_in()));
         waiting.map(|(instrument, _)| self.catalogue.get(instrument as u32).symbol.to_string()).collect()
     }

@@ -4,13 +4,13 @@ use crate::book::Book;
 use crate::bookkeeping::{checkpoint, note_crossing};
 use crate::catalogue::Catalogue;
 use crate::channel::{BookMap, RestMap};
-use crate::state::{Core, Place, status};
 use crate::error::VenueError;
 use crate::levels::BookView;
 use crate::mapping::Mapping;
 use crate::program::Found;
 use crate::rows::RowHead;
 use crate::sink::Sink;
+use crate::state::{Core, Place, status};
 use kt_model::{BookAction, Event, Header, Label, Nanos, Origin, State, Status};
 use std::collections::VecDeque;
 
@@ -30,8 +30,7 @@ impl Core {
         sink: &mut S,
     ) -> Result<Placed, VenueError> {
         let unknown = || VenueError::unknown(format!("{}: no book of `{symbol}` takes a snapshot", mapping.venue));
-        let instrument =
-            catalogue.resolve(mapping, self.settings.segment, symbol.as_bytes()).map_err(|_| unknown())?;
+        let instrument = catalogue.resolve(mapping, self.settings.segment, symbol.as_bytes()).map_err(|_| unknown())?;
         let index = mapping.channels.iter().position(|channel| rest_of(&channel.book).is_some());
         let index = index.ok_or_else(unknown)?;
         let (map, rest) = rest_of(&mapping.channels[index].book).ok_or_else(unknown)?;
@@ -42,9 +41,8 @@ impl Core {
         }
         let last = rest.last.find(body, 0).ok().and_then(|span| crate::numbers::unsigned(span.of(body)));
         let last = last.ok_or_else(|| malformed("has no update number"))?;
-        let time = rest.time.as_ref().and_then(|(path, unit)| {
-            crate::numbers::time(path.find(body, 0).ok()?.of(body), *unit)
-        });
+        let time =
+            rest.time.as_ref().and_then(|(path, unit)| crate::numbers::time(path.find(body, 0).ok()?.of(body), *unit));
         let info = catalogue.get(instrument);
         let name = self.book_name(instrument, index);
         let state = self.book_state(instrument, index, name);
@@ -53,7 +51,7 @@ impl Core {
         let read = book.read(body, found, 0, &mut self.edits);
         let pending = book.take_pending();
         if read.is_ok() {
-            book.begin(last, true);
+            book.begin(last, true, time.unwrap_or(recv_ts));
             book.apply(&self.edits);
             book.statistics.rest_last_update_id = Some(last);
             let precision = mapping.channels[index].precision;

@@ -4,6 +4,7 @@ use crate::action::{Action, Actions};
 use crate::catalogue::{Catalogue, InstrumentInfo};
 use crate::channel::Channel;
 use crate::counters::Counters;
+use crate::emit::Emission;
 use crate::error::Fault;
 use crate::fields::{Context, Keys};
 use crate::label::{Label as Template, fill};
@@ -16,7 +17,6 @@ use crate::rows::RowBuffers;
 use crate::scan::Cursor;
 use crate::sink::Sink;
 use crate::spec::ControlKind;
-use crate::emit::Emission;
 use crate::{book::Book, book::Edit, decode};
 use kt_model::{Event, Header, IdentityClass, Label, Nanos, Origin, State, Status};
 

@@ -92,10 +92,31 @@ fn agrees(own: &Value, theirs: &Value) -> bool {
     let partial = matches!(kind, "mark" | "funding" | "open_interest");
     let fields = own.as_object().expect("fields");
     same_kind
-        && fields.iter().filter(|(name, _)| *name != "type").all(|(name, value)| {
-            *value == field(name) || (partial && value.is_null())
-        })
+        && fields
+            .iter()
+            .filter(|(name, _)| *name != "type")
+            .all(|(name, value)| *value == field(name) || (partial && value.is_null()))
 }
+
+/// What we make of a message and they do not, and why. Nothing of theirs is contradicted.
+const DIFFERENCES: &[&str] = &[
+    // They put an index on derivatives of its pair once one was seen; ours stands under the pair.
+    "okex-swap 18: mark",
+    "okex-futures 28: mark",
+    "okex-futures 2: mark",
+    // From the date on at which they take quotes from `bbo-tbt` they drop those of `tickers`, and before it
+    // those of `bbo-tbt`.
+    "okex-swap 22: book_ticker",
+    "okex-swap 24: book_ticker",
+    // Before the date on which they began to read this channel.
+    "okex-futures 30: liquidation",
+    "bybit 53: liquidation",
+    // They take quotes from `orderbook.1` alone; ours say of which channel they are.
+    "bybit 49: book_ticker",
+    // They take the `trade` channel alone, and drop what the insurance fund took over; ours is flagged.
+    "binance-futures 1: trade",
+    "binance-futures 11: trade",
+];
 
 #[test]
 fn normalisation_agrees_with_an_independent_one() {
@@ -118,12 +139,18 @@ fn normalisation_agrees_with_an_independent_one() {
             for item in &own {
                 match theirs.iter().any(|their| agrees(item, their)) {
                     true => *agreed.entry(format!("{feed} {}", item["type"].as_str().expect("text"))).or_default() += 1,
-                    false => differences.push(format!("{feed} {}: {item}", case["n"])),
+                    false => {
+                        println!("{feed} {}: {item} of {theirs:?}", case["n"]);
+                        differences.push(format!("{feed} {}: {}", case["n"], item["type"].as_str().expect("text")));
+                    }
                 }
             }
         }
     }
     println!("{agreed:#?}");
-    differences.iter().for_each(|line| println!("{line}"));
-    assert!(differences.is_empty());
+    differences.sort();
+    let mut known: Vec<&str> = DIFFERENCES.to_vec();
+    known.sort_unstable();
+    assert_eq!(differences, known);
+    assert!(agreed.len() >= 29 && agreed.values().sum::<u64>() >= 40, "{agreed:?}");
 }
