@@ -83,6 +83,9 @@ impl Key {
     }
 }
 
+/// A text of the mapping.
+type Text = Box<[u8]>;
+
 /// Where a field's text stands.
 #[derive(Debug)]
 enum Source {
@@ -108,7 +111,7 @@ pub(crate) struct Field {
     pub(crate) name: &'static str,
     sources: Vec<Source>,
     absent: Vec<Box<[u8]>>,
-    map: Vec<(Box<[u8]>, Box<[u8]>)>,
+    map: Vec<(Text, Text)>,
     otherwise: Option<Box<[u8]>>,
     unit: TimeUnit,
     cut: Option<Cut>,

@@ -1,6 +1,7 @@
 //! One order book: its levels in price order, with the text they were printed as where needed.
 
 use crate::numbers::MOST_DIGITS;
+use crate::side::Side;
 use kt_model::decimal::power_of_ten;
 use kt_model::{Nanos, Origin, Price, Quantity};
 
@@ -31,88 +32,6 @@ impl NumberText {
 
 /// Price and quantity as printed.
 pub(crate) type LevelText = (NumberText, NumberText);
-
-/// One side, the best level last, so that changes near the top move few entries.
-#[derive(Debug, Default)]
-pub(crate) struct Side {
-    /// Price mantissas, negated on the ask side: ascending in both.
-    keys: Vec<i128>,
-    quantities: Vec<i128>,
-    /// Parallel to `keys` where text is kept, else empty.
-    texts: Vec<LevelText>,
-}
-
-impl Side {
-    fn clear(&mut self) {
-        self.keys.clear();
-        self.quantities.clear();
-        self.texts.clear();
-    }
-
-    /// Sets, replaces or (quantity 0) removes a level.
-    #[inline]
-    fn set(&mut self, key: i128, quantity: i128, text: Option<LevelText>) {
-        let at = self.find(key);
-        let present = self.keys.get(at) == Some(&key);
-        match (present, quantity == 0) {
-            (true, true) => {
-                self.keys.remove(at);
-                self.quantities.remove(at);
-                if text.is_some() {
-                    self.texts.remove(at);
-                }
-            }
-            (true, false) => {
-                self.quantities[at] = quantity;
-                if let Some(text) = text {
-                    self.texts[at] = text;
-                }
-            }
-            (false, true) => {}
-            (false, false) => {
-                self.keys.insert(at, key);
-                self.quantities.insert(at, quantity);
-                if let Some(text) = text {
-                    self.texts.insert(at, text);
-                }
-            }
-        }
-    }
-
-    /// Where `key` is or belongs: most changes are near the top, so a galloping search from there.
-    #[inline]
-    fn find(&self, key: i128) -> usize {
-        let length = self.keys.len();
-        let mut step = 8;
-        let mut low = length.saturating_sub(step);
-        while low > 0 && self.keys[low] > key {
-            step *= 4;
-            low = length.saturating_sub(step);
-        }
-        low + self.keys[low..].partition_point(|&other| other < key)
-    }
-
-    fn scale(&mut self, keys_by: i128, quantities_by: i128) {
-        self.keys.iter_mut().for_each(|key| *key = key.saturating_mul(keys_by));
-        self.quantities.iter_mut().for_each(|quantity| *quantity = quantity.saturating_mul(quantities_by));
-    }
-
-    /// How many levels.
-    pub(crate) fn len(&self) -> usize {
-        self.keys.len()
-    }
-
-    /// Levels from the best on.
-    fn iter(&self) -> impl Iterator<Item = (i128, i128, Option<&LevelText>)> {
-        let texts = self.texts.iter().rev().map(Some).chain(std::iter::repeat(None));
-        self.keys
-            .iter()
-            .rev()
-            .zip(self.quantities.iter().rev())
-            .zip(texts)
-            .map(|((&key, &quantity), text)| (key, quantity, text))
-    }
-}
 
 /// Both sides of a book. Mantissas count `10^-digits`.
 #[derive(Debug)]
@@ -177,7 +96,7 @@ impl Levels {
 
     /// Texts of one side, best first; nothing where text is not kept.
     pub(crate) fn texts(&self, side: BookSide) -> impl Iterator<Item = &LevelText> {
-        self.side(side).0.texts.iter().rev()
+        self.side(side).0.iter().filter_map(|(_, _, text)| text)
     }
 
     fn side(&self, side: BookSide) -> (&Side, i128) {
@@ -190,10 +109,7 @@ impl Levels {
     /// Best bid at or above best ask.
     #[inline]
     pub(crate) fn is_crossed(&self) -> bool {
-        match (self.bids.keys.last(), self.asks.keys.last()) {
-            (Some(&bid), Some(&ask)) => bid >= -ask,
-            _ => false,
-        }
+        self.bids.best().zip(self.asks.best()).is_some_and(|(bid, ask)| bid >= -ask)
     }
 
     /// A mantissa as a price.
@@ -280,7 +196,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn sides_equal_a_sorted_map(edits in proptest::collection::vec((0i128..60, 0i128..4, any::<bool>()), 0..300)) {
+        fn sides_equal_a_sorted_map(edits in proptest::collection::vec((0i128..900, 0i128..4, any::<bool>()), 0..3_000)) {
             let mut levels = Levels::new(0, 0, false);
             let (mut bids, mut asks) = (BTreeMap::new(), BTreeMap::new());
             for (price, quantity, is_bid) in edits {

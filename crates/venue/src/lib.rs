@@ -70,6 +70,7 @@ mod replay;
 mod rows;
 mod scan;
 mod session;
+mod side;
 mod sink;
 mod snapshot;
 mod spec;

@@ -88,7 +88,16 @@ pub(crate) fn unsigned(text: &[u8]) -> Option<u64> {
         return None;
     }
     let mut value: u64 = 0;
-    for &byte in text {
+    // Nineteen digits fit 64 bits whatever they are; only the twentieth needs care.
+    let (most, last) = text.split_at(text.len().min(19));
+    for &byte in most {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value * 10 + u64::from(digit);
+    }
+    for &byte in last {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
             return None;

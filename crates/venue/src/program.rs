@@ -5,6 +5,7 @@
 
 use crate::error::VenueError;
 use crate::path::{Path, Step};
+use crate::scan::Span;
 
 mod found;
 mod walk;
@@ -161,11 +162,24 @@ impl Program {
 /// Up to seven bytes of a key and its length in one word; longer keys are compared in full.
 #[inline]
 fn head(key: &[u8]) -> u64 {
-    let mut word = (key.len() as u64) << 56;
+    let mut word = 0;
     for (index, &byte) in key.iter().take(7).enumerate() {
         word |= u64::from(byte) << (8 * index);
     }
-    word
+    word | (key.len().min(255) as u64) << 56
+}
+
+/// [`head`] of a key within a frame, read at once where the frame goes on long enough.
+#[inline]
+fn head_at(bytes: &[u8], span: Span) -> u64 {
+    let length = (span.end - span.start) as usize;
+    match bytes.get(span.start as usize..).and_then(|rest| rest.first_chunk::<8>()) {
+        Some(chunk) => {
+            let kept = length.min(7);
+            u64::from_le_bytes(*chunk) & ((1u64 << (8 * kept)) - 1) | (length.min(255) as u64) << 56
+        }
+        None => head(span.of(bytes)),
+    }
 }
 
 fn entry(list: &mut Vec<(usize, Target)>, index: usize) -> &mut Target {

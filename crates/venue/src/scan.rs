@@ -140,12 +140,9 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub(crate) fn literal(&mut self) -> Scan<Span> {
         let start = self.at;
-        while let Some(byte) = self.bytes.get(self.at) {
-            if !(byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'+')) {
-                break;
-            }
-            self.at += 1;
-        }
+        let rest = self.bytes.get(start..).unwrap_or_default();
+        let length = rest.iter().position(|byte| !IN_LITERAL[usize::from(*byte)]).unwrap_or(rest.len());
+        self.at = start + length;
         if self.at == start { Err(self.fault()) } else { Ok(Span::new(start, self.at)) }
     }
 
@@ -204,6 +201,17 @@ impl<'a> Cursor<'a> {
         }
     }
 }
+
+/// Bytes of numbers and of `true`, `false`, `null`.
+static IN_LITERAL: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'.' | b'-' | b'+');
+        byte += 1;
+    }
+    table
+};
 
 /// A mask with the high bit of each zero byte set (exact for the lowest such byte).
 #[inline]

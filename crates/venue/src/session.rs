@@ -13,6 +13,7 @@ use crate::program::Found;
 use crate::rows::RowBuffers;
 use crate::scan::MAXIMUM_FRAME;
 use crate::sink::Sink;
+use crate::snapshot::Response;
 use crate::state::{Core, Frame, Settings, status};
 use crate::subscribe::Subscription;
 use crate::unpack::unpack;
@@ -155,7 +156,7 @@ impl Session {
         sink: &mut S,
     ) -> Result<(), VenueError> {
         let Session { mapping, catalogue, core, found, .. } = self;
-        let placed = core.place_snapshot(mapping, catalogue, symbol, body, recv_ts, found, sink);
+        let placed = core.place_snapshot(mapping, catalogue, Response { symbol, body, recv_ts }, found, sink);
         match placed {
             Ok((instrument, channel, pending)) => {
                 for (recv_ts, bytes) in &pending {

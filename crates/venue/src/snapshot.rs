@@ -17,18 +17,25 @@ use std::collections::VecDeque;
 /// Instrument, channel, and the frames that waited for the snapshot.
 type Placed = (u32, usize, VecDeque<(Nanos, Vec<u8>)>);
 
+/// The answer to a request for a book.
+#[derive(Clone, Copy)]
+pub(crate) struct Response<'a> {
+    pub(crate) symbol: &'a str,
+    pub(crate) body: &'a [u8],
+    pub(crate) recv_ts: Nanos,
+}
+
 impl Core {
     /// Puts a REST snapshot in place of the book of `symbol` that waits for one.
     pub(crate) fn place_snapshot<S: Sink + ?Sized>(
         &mut self,
         mapping: &Mapping,
         catalogue: &mut Catalogue,
-        symbol: &str,
-        body: &[u8],
-        recv_ts: Nanos,
+        response: Response<'_>,
         found: &mut Found,
         sink: &mut S,
     ) -> Result<Placed, VenueError> {
+        let Response { symbol, body, recv_ts } = response;
         let unknown = || VenueError::unknown(format!("{}: no book of `{symbol}` takes a snapshot", mapping.venue));
         let instrument = catalogue.resolve(mapping, self.settings.segment, symbol.as_bytes()).map_err(|_| unknown())?;
         let index = mapping.channels.iter().position(|channel| rest_of(&channel.book).is_some());

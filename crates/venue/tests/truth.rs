@@ -7,8 +7,11 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// Frames by channel label.
+type Frames = &'static [(&'static str, u64)];
+
 /// Venue, stream, and frames per channel as the recordings' README counts them.
-const STREAMS: &[(&str, &str, &[(&str, u64)])] = &[
+const STREAMS: &[(&str, &str, Frames)] = &[
     ("binance", "20210404_stream", &[("depth@100ms", 2688), ("aggTrade", 1910), ("kline_1m", 118)]),
     ("binance", "20211012_stream", &[("depth@100ms", 177), ("bookTicker", 84), ("aggTrade", 2), ("kline_1m", 2)]),
     ("binance", "20240808_btcusdt_stream", &[("bookTicker", 28040), ("trade", 9757), ("depth@100ms", 3451)]),

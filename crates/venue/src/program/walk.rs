@@ -1,6 +1,6 @@
 //! The walk over a frame's text along a channel's tree.
 
-use super::{Found, Node, Program, RawLevel, Target, head};
+use super::{Found, Node, Program, RawLevel, Target, head_at};
 use crate::error::Fault;
 use crate::scan::{Cursor, Span};
 
@@ -181,9 +181,10 @@ impl Program {
         loop {
             let name = cursor.string()?;
             cursor.expect(b':')?;
-            let name = name.of(cursor.bytes);
-            let wanted = head(name);
-            let hit = node.keys.iter().find(|entry| entry.head == wanted && (name.len() < 8 || *entry.key == *name));
+            let wanted = head_at(cursor.bytes, name);
+            let is_short = name.end - name.start < 8;
+            let hit = (node.keys.iter())
+                .find(|entry| entry.head == wanted && (is_short || *entry.key == *name.of(cursor.bytes)));
             match hit {
                 Some(entry) => self.value(cursor, &entry.target, row, found)?,
                 None => cursor.skip()?,
