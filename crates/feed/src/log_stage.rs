@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use kt_bus::{Bus, BusError, LandedKey, LandedWatch, LogConfig, LogPublisher, PublishEvent, PublisherConfig};
+use kt_bus::{Bus, BusError, LandedKey, LogConfig, LogPublisher, PublishEvent, PublisherConfig};
 use kt_model::schema::Kind;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc};
@@ -15,15 +15,13 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::FeedError;
+use crate::landed_follower::LandedFollower;
 use crate::metrics::{CauseLabel, FeedMetrics, VenueLabel};
 use crate::spool::Cursor;
 use crate::writer::Writer;
 
 /// Topic on which a writer is asked to publish again what has not landed.
 pub const REPUBLISH_TOPIC: &str = "republish";
-
-/// Age at which the watch of the landed watermark is opened anew.
-const WATCH_AGE: Duration = Duration::from_secs(60);
 
 /// Answer to a request on [`REPUBLISH_TOPIC`] (the question is `null`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -248,61 +246,6 @@ struct AbortOnDrop(JoinHandle<()>);
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
-    }
-}
-
-/// Follows the landed watermark over everything that may happen to its bucket. A watch does not always
-/// say that its bucket is gone, so it is opened anew after each reconnect and from time to time.
-struct LandedFollower {
-    bus: Bus,
-    writer: String,
-    watch: Option<LandedWatch>,
-    generation: u64,
-    opened: Instant,
-}
-
-impl LandedFollower {
-    fn new(bus: &Bus, writer: &str) -> Self {
-        Self { bus: bus.clone(), writer: writer.to_owned(), watch: None, generation: 0, opened: Instant::now() }
-    }
-
-    /// Hands every change to `changes` until nobody takes them any more.
-    async fn run(mut self, changes: mpsc::Sender<(LandedKey, u64)>) {
-        loop {
-            let is_old = self.generation != self.bus.connections_made() || self.opened.elapsed() > WATCH_AGE;
-            if is_old || self.watch.is_none() {
-                self.open().await;
-            }
-            let Some(watch) = &mut self.watch else {
-                tokio::time::sleep(Duration::from_millis(500)).await;
-                continue;
-            };
-            match tokio::time::timeout(Duration::from_secs(1), watch.next()).await {
-                Ok(Ok(Some(change))) => {
-                    if changes.send(change).await.is_err() {
-                        return;
-                    }
-                }
-                Ok(Ok(None)) => self.watch = None,
-                Ok(Err(error)) => {
-                    tracing::debug!(%error, "the landed watermark's watch broke");
-                    self.watch = None;
-                }
-                Err(_) => {}
-            }
-        }
-    }
-
-    async fn open(&mut self) {
-        let generation = self.bus.connections_made();
-        let opened = async { self.bus.landed().await?.watch(&self.writer).await }.await;
-        match opened {
-            Ok(watch) => (self.watch, self.generation, self.opened) = (Some(watch), generation, Instant::now()),
-            Err(error) => {
-                self.watch = None;
-                tracing::debug!(%error, "the landed watermark cannot be followed yet");
-            }
-        }
     }
 }
 

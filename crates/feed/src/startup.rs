@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use crate::FeedError;
 use crate::block_builder::CutPolicy;
 use crate::clock::Clock;
+use crate::housekeeping::{put_accepted, synchronise_every, tell_accepted, tick};
 use crate::log_stage::{LogStage, LogStageConfig, epoch_in_log};
 use crate::metrics::{FeedMetrics, WriterMetrics};
 use crate::spool::{Recovered, Spool, SpoolLimits};
@@ -122,12 +123,14 @@ impl OpenWriter {
     /// [`FeedError`] of the log stage; also when the last blocks are not acknowledged within
     /// `stop_within` (they stay in the spool).
     pub async fn run(mut self, stop: impl Future<Output = ()>, stop_within: Duration) -> Result<(), FeedError> {
-        let ticks = tick(&self.writer, &self.appended, &self.clock, self.synchronise_every);
+        let ticks = tick(&self.writer, &self.appended, &self.clock);
+        let synchronising = synchronise_every(&self.writer, self.synchronise_every);
         let accepted = tell_accepted(&self.writer, &self.bus, &mut self.accepted);
         tokio::select! {
             outcome = self.stage.run() => return outcome,
             () = ticks => {}
             () = accepted => {}
+            () = synchronising => {}
             () = stop => {}
         }
         self.announce(State::Stopped, "shutdown", "stopped in order");
@@ -210,70 +213,4 @@ pub(crate) fn feed_header(now: Nanos, channel: &str) -> Header<'_> {
         identity: IdentityClass::Weak,
         occurrence: 0,
     }
-}
-
-/// Cuts what has waited long enough, wakes the log stage, synchronises. Never ends.
-async fn tick(
-    writer: &Rc<RefCell<Writer>>,
-    appended: &Notify,
-    clock: &Rc<dyn Clock>,
-    synchronise_every: Option<Duration>,
-) {
-    let mut next_sync = clock.monotonic();
-    loop {
-        let pause = {
-            let mut writer = writer.borrow_mut();
-            writer.tick();
-            // Short while rows wait for a deadline or for the hot path's socket.
-            let due = writer.next_deadline().map_or(i64::MAX, |at| at - clock.monotonic());
-            if writer.hot_backlog() { 1_000_000 } else { due.clamp(1_000_000, 20_000_000) }
-        };
-        appended.notify_one();
-        if let Some(every) = synchronise_every
-            && clock.monotonic() >= next_sync
-        {
-            next_sync = clock.monotonic() + i64::try_from(every.as_nanos()).unwrap_or(i64::MAX);
-            synchronise(writer).await;
-        }
-        tokio::time::sleep(Duration::from_nanos(pause.unsigned_abs())).await;
-    }
-}
-
-/// On another thread: the disk may take its time, the writer must not.
-async fn synchronise(writer: &Rc<RefCell<Writer>>) {
-    let files = writer.borrow_mut().spool().take_unsynced();
-    let outcome = match files {
-        Ok(files) if files.is_empty() => return,
-        Ok(files) => {
-            let work = move || files.iter().try_for_each(std::fs::File::sync_data);
-            tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other)
-        }
-        Err(error) => return tracing::error!(%error, "the spool cannot be synchronised"),
-    };
-    if let Err(error) | Ok(Err(error)) = outcome {
-        tracing::error!(%error, "the spool cannot be synchronised; a power loss now would lose its end");
-    }
-}
-
-async fn tell_accepted(writer: &Rc<RefCell<Writer>>, bus: &Bus, accepted: &mut Accepted) {
-    loop {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        if !put_accepted(writer, accepted).await
-            && let Ok(reopened) = bus.accepted().await
-        {
-            *accepted = reopened; // the server may have lost the bucket with all else
-        }
-    }
-}
-
-async fn put_accepted(writer: &Rc<RefCell<Writer>>, accepted: &Accepted) -> bool {
-    let (identity, counter) = {
-        let writer = writer.borrow();
-        (writer.identity().clone(), writer.accepted())
-    };
-    let put = accepted.put(&identity.writer, identity.epoch, counter).await;
-    if let Err(error) = &put {
-        tracing::debug!(%error, "the accepted counter cannot be told now");
-    }
-    put.is_ok()
 }

@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use kt_bus::Bus;
-use kt_model::Event;
-use kt_venue::{Catalogue, ConnectionPlan, Mapping, ReferenceRequest, Session, SessionConfig, Stamp};
+use kt_venue::{Catalogue, ConnectionPlan, Mapping, Session, SessionConfig};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::watch;
@@ -28,8 +27,6 @@ use crate::writer::Writer;
 
 /// How much longer than another line a leading line may be silent, ns.
 const LEADER_SILENCE: i64 = 2_000_000_000;
-/// Pages of one list; a cursor that never ends is a fault of the venue.
-const MOST_PAGES: usize = 100;
 
 /// What the connections of a venue share. All on one thread.
 pub(crate) struct VenueShared {
@@ -37,7 +34,7 @@ pub(crate) struct VenueShared {
     pub writer: Rc<RefCell<Writer>>,
     pub arbiter: RefCell<Option<Arbiter>>,
     pub catalogue: RefCell<Catalogue>,
-    catalogue_version: Cell<u64>,
+    pub(crate) catalogue_version: Cell<u64>,
     pub metrics: FeedMetrics,
     pub duplicates: Counter,
     pub connections: Gauge,
@@ -51,7 +48,7 @@ pub(crate) struct VenueShared {
     pub recorded_clock: bool,
     rest: Rest,
     /// Hash of each instrument's definition as it was last emitted.
-    emitted: RefCell<HashMap<Box<str>, u64>>,
+    pub(crate) emitted: RefCell<HashMap<Box<str>, u64>>,
 }
 
 impl VenueShared {
@@ -143,10 +140,10 @@ pub(crate) async fn run_venue(
 }
 
 /// Plans and keeps the connections of a venue.
-struct VenueFeed {
-    shared: Rc<VenueShared>,
-    mapping: Arc<Mapping>,
-    config: VenueConfig,
+pub(crate) struct VenueFeed {
+    pub(crate) shared: Rc<VenueShared>,
+    pub(crate) mapping: Arc<Mapping>,
+    pub(crate) config: VenueConfig,
     /// Subscriptions that have a connection: segment, channel, symbol.
     planned: HashSet<(String, String, Option<String>)>,
     next_connection: u32,
@@ -184,7 +181,7 @@ impl VenueFeed {
         }
     }
 
-    fn segments(&self) -> Vec<String> {
+    pub(crate) fn segments(&self) -> Vec<String> {
         self.config.segments(&self.mapping)
     }
 
@@ -193,76 +190,6 @@ impl VenueFeed {
         let lists = segments.iter().filter_map(|name| self.mapping.references(name, self.config.mode).ok()).flatten();
         let seconds = lists.map(|list| list.refresh_seconds).min().unwrap_or(3600);
         Duration::from_secs(u64::from(seconds.max(60)))
-    }
-
-    /// Reads the instrument and funding interval lists. A list that cannot be had changes nothing.
-    async fn fetch_lists(&self, at_start: bool) {
-        let is_recording = self.config.is_recording;
-        for segment in self.segments() {
-            let lists = match self.mapping.references(&segment, self.config.mode) {
-                Ok(lists) => lists,
-                Err(error) => {
-                    tracing::error!(venue = self.shared.venue, %error, "the segment is left out");
-                    continue;
-                }
-            };
-            for list in lists {
-                // At the start an exchange's list is worth waiting for: without it nothing can be subscribed.
-                let attempts = if at_start && !is_recording { u32::MAX } else { 3 };
-                if let Err(error) = self.fetch_list(&list, attempts).await {
-                    tracing::error!(venue = self.shared.venue, list = list.name, %error, "list not read, the known one stays");
-                }
-            }
-        }
-        self.shared.catalogue_version.set(self.shared.catalogue_version.get() + 1);
-        self.shared.writer.borrow_mut().flush_hot();
-    }
-
-    async fn fetch_list(&self, list: &ReferenceRequest, attempts: u32) -> Result<(), FeedError> {
-        let mut url = list.url.clone();
-        for _ in 0..MOST_PAGES {
-            let body = self.shared.fetch(&url, attempts).await?;
-            let next = self.take_list(list, &body)?;
-            let Some(page) = next else { return Ok(()) };
-            let base = list
-                .url
-                .split_once("://")
-                .map_or(0, |(scheme, rest)| scheme.len() + 3 + rest.find('/').unwrap_or(rest.len()));
-            url = self.page_address(&list.url, &page, base);
-        }
-        Err(FeedError::Fetch { url, cause: format!("more than {MOST_PAGES} pages") })
-    }
-
-    /// A next page is named by path and query; behind a moved base the path of the base stays.
-    fn page_address(&self, first: &str, page: &str, host_end: usize) -> String {
-        match &self.config.base {
-            Some(base) => format!("{}{page}", base.rest.trim_end_matches('/')),
-            None => format!("{}{page}", &first[..host_end]),
-        }
-    }
-
-    fn take_list(&self, list: &ReferenceRequest, body: &[u8]) -> Result<Option<String>, FeedError> {
-        let now = self.shared.clock.wall();
-        let mut emitted = self.shared.emitted.borrow_mut();
-        let mut writer = self.shared.writer.borrow_mut();
-        let mut only_changed = |event: &Event<'_>| match event {
-            Event::Instrument(row) => {
-                // Known and unchanged: nothing to say.
-                if emitted.get(row.header.instrument.0) != Some(&row.content_hash) {
-                    emitted.insert(row.header.instrument.0.into(), row.content_hash);
-                    writer.event(event);
-                }
-            }
-            other => writer.event(other),
-        };
-        let mut catalogue = self.shared.catalogue.borrow_mut();
-        let stamp = Stamp::default();
-        let read = catalogue.read(&self.mapping, &list.name, body, now, stamp, &mut only_changed);
-        let report =
-            read.map_err(|error| FeedError::Venue { venue: self.shared.venue.clone(), message: error.to_string() })?;
-        let (rows, taken, skipped) = (report.rows, report.taken, report.skipped.len());
-        tracing::info!(venue = self.shared.venue, list = list.name, rows, taken, skipped, "list read");
-        Ok(report.next_page)
     }
 
     /// Opens connections for all that is wanted and has none.
