@@ -1,8 +1,13 @@
 //! Proves that every accepted row is in the warehouse exactly once, by counters.
 //!
-//! A writer's counters begin at 1 and have no holes, over all its kinds together. So of the highest
-//! accepted counter it follows how many rows there must be and which; the loader's books
-//! (`ops.intents`) say which counter belongs to which kind.
+//! A writer's counters begin at 1 and have no holes, over all its kinds together, and a writer says up to
+//! which counter all its rows are accepted. Accepted are these, and besides them every row that the
+//! loader's books (`ops.intents`) name: a writer that was killed had rows in its spool beyond what it
+//! had said, and holes between them where rows of other kinds still waited to be accepted. Those
+//! holes are gaps that its next epoch announces, not losses.
+//!
+//! An audit has a fixed [`Scope`]: what the writers and the books said when it began. Rows that come
+//! later are not its business, however long it waits for the others to arrive.
 //!
 //! A counter that is not in landing is lost, unless its row gave way to an equal event: landing keeps
 //! one row of each identity, and merges drop the others. The books hold the hash of every row's identity;
@@ -44,6 +49,14 @@ pub enum AuditError {
 
 type WriterEpoch = (String, u32);
 
+/// What an audit is about.
+struct Scope {
+    /// Up to which counter each writer and epoch had accepted everything; 0 where it did not say.
+    accepted: BTreeMap<WriterEpoch, u64>,
+    /// When the audit began, by the warehouse's clock, in nanoseconds since the epoch.
+    frozen: u64,
+}
+
 /// Audits everything accepted up to now. Rows that are on their way get `settle` to arrive; the report
 /// is complete when they do, and says what is missing when they do not.
 ///
@@ -53,12 +66,12 @@ type WriterEpoch = (String, u32);
 /// [`AuditError`] when the warehouse or the messaging server does not answer.
 pub async fn audit(client: &Client, bus: Option<&Bus>, settle: Duration) -> Result<AuditReport, AuditError> {
     let until = Instant::now() + settle;
-    let accepted = accepted(client, bus).await?;
-    while !arrived(client, &accepted).await? && Instant::now() < until {
+    let scope = Scope::now(client, bus).await?;
+    while !arrived(client, &scope).await? && Instant::now() < until {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     loop {
-        let report = compare(client, &accepted).await?;
+        let report = compare(client, &scope).await?;
         if report.is_whole() || Instant::now() >= until {
             record(client, &report).await?;
             return Ok(report);
@@ -74,49 +87,69 @@ struct BoundRow {
     bound: u64,
 }
 
-/// Highest counter of each writer and epoch: what the writer says, or what its blocks show where that
-/// is more (a writer says it about once a second).
-async fn accepted(client: &Client, bus: Option<&Bus>) -> Result<BTreeMap<WriterEpoch, u64>, AuditError> {
-    let mut accepted: BTreeMap<WriterEpoch, u64> = BTreeMap::new();
-    if let Some(bus) = bus {
-        for (writer, epoch, counter) in bus.accepted().await?.all().await? {
-            accepted.insert((writer, epoch), counter);
+impl Scope {
+    /// What the writers and the books say now.
+    async fn now(client: &Client, bus: Option<&Bus>) -> Result<Self, AuditError> {
+        let mut accepted: BTreeMap<WriterEpoch, u64> = BTreeMap::new();
+        if let Some(bus) = bus {
+            for (writer, epoch, counter) in bus.accepted().await?.all().await? {
+                accepted.insert((writer, epoch), counter);
+            }
         }
+        let sql = "SELECT DISTINCT writer, epoch, toUInt64(0) AS bound FROM ops.intents";
+        for row in client.query_rows::<BoundRow>(sql, &Options::new()).await? {
+            accepted.entry((row.writer, row.epoch)).or_insert(0);
+        }
+        let frozen = number(client, "SELECT toUInt64(toUnixTimestamp64Nano(now64(9))) AS number").await?;
+        Ok(Self { accepted, frozen })
     }
-    let sql = "SELECT writer, epoch, max(last_counter) AS bound FROM ops.intents WHERE stage = 'planned' \
-               GROUP BY writer, epoch";
-    for row in client.query_rows::<BoundRow>(sql, &Options::new()).await? {
-        let bound = accepted.entry((row.writer, row.epoch)).or_insert(0);
-        *bound = (*bound).max(row.bound);
+
+    /// The condition that chooses the books' rows of this audit, and its parameters.
+    fn books(&self) -> (String, Options) {
+        let keys: Vec<String> = self
+            .accepted
+            .keys()
+            .map(|(writer, epoch)| format!("'{}/{epoch}'", writer.replace(['\\', '\''], "")))
+            .collect();
+        let bounds: Vec<String> = self.accepted.values().map(u64::to_string).collect();
+        let condition = format!(
+            "stage = 'planned' AND (toUnixTimestamp64Nano(written_at) <= {} OR first_counter <= {BOUND})",
+            self.frozen
+        );
+        let list = |items: &[String]| format!("[{}]", items.join(","));
+        (condition, Options::new().param("keys", list(&keys)).param("bounds", list(&bounds)))
     }
-    Ok(accepted)
 }
 
-/// Whether the books say that as many rows have landed as were accepted.
-async fn arrived(client: &Client, accepted: &BTreeMap<WriterEpoch, u64>) -> Result<bool, AuditError> {
+/// The accepted counter of a row's writer and epoch, in SQL.
+const BOUND: &str = "transform(concat(writer, '/', toString(epoch)), {keys:Array(String)}, {bounds:Array(UInt64)}, \
+                     toUInt64(0))";
+
+/// Whether the books say that as many rows have landed as the writers had accepted.
+async fn arrived(client: &Client, scope: &Scope) -> Result<bool, AuditError> {
     let sql = "SELECT writer, epoch, sum(rows) AS bound FROM ops.intents WHERE stage = 'done' GROUP BY writer, epoch";
     let rows = client.query_rows::<BoundRow>(sql, &Options::new()).await?;
     let landed: BTreeMap<WriterEpoch, u64> = rows.into_iter().map(|row| ((row.writer, row.epoch), row.bound)).collect();
-    Ok(accepted.iter().all(|(key, bound)| landed.get(key).is_some_and(|rows| rows >= bound)))
+    Ok(scope.accepted.iter().all(|(key, bound)| *bound == 0 || landed.get(key).is_some_and(|rows| rows >= bound)))
 }
 
-async fn compare(client: &Client, accepted: &BTreeMap<WriterEpoch, u64>) -> Result<AuditReport, AuditError> {
+async fn compare(client: &Client, scope: &Scope) -> Result<AuditReport, AuditError> {
     let mut writers: BTreeMap<WriterEpoch, WriterAudit> = BTreeMap::new();
-    for ((writer, epoch), bound) in accepted {
-        let audit = WriterAudit { writer: writer.clone(), epoch: *epoch, accepted: *bound, ..WriterAudit::default() };
+    for (writer, epoch) in scope.accepted.keys() {
+        let audit = WriterAudit { writer: writer.clone(), epoch: *epoch, ..WriterAudit::default() };
         writers.insert((writer.clone(), *epoch), audit);
     }
     let mut report = AuditReport::default();
     for &kind in Kind::ALL {
-        for row in count(client, kind).await? {
+        for row in count(client, scope, kind).await? {
             let Some(writer) = writers.get_mut(&(row.writer.clone(), row.epoch)) else { continue };
-            let audited = audit_kind(client, kind, &row, writer).await?;
+            let audited = audit_kind(client, scope, kind, &row, writer).await?;
             writer.kinds.push(audited);
         }
         report.duplicated += logical_duplicates(client, kind).await?;
     }
-    for writer in writers.values_mut() {
-        finish(client, writer).await?;
+    for (key, writer) in &mut writers {
+        finish(client, scope, scope.accepted[key], writer).await?;
     }
     report.writers = writers.into_values().collect();
     report.total();
@@ -134,21 +167,23 @@ struct CountRow {
 }
 
 /// Counters of the books against counters in the table, per writer and epoch.
-async fn count(client: &Client, kind: Kind) -> Result<Vec<CountRow>, ClientError> {
+async fn count(client: &Client, scope: &Scope, kind: Kind) -> Result<Vec<CountRow>, ClientError> {
     let table = kind.table();
+    let (books, options) = scope.books();
     let sql = format!(
         "SELECT writer, epoch, bitmapCardinality(planned) AS logged, bitmapAndnotCardinality(planned, there) AS missing, \
          toUInt64(rows - bitmapCardinality(there)) AS extra \
          FROM (SELECT writer, epoch, groupBitmapState(arrayJoin(counters)) AS planned FROM ops.intents \
-               WHERE stage = 'planned' AND kind = '{kind}' GROUP BY writer, epoch) AS i \
+               WHERE {books} AND kind = '{kind}' GROUP BY writer, epoch) AS i \
          LEFT JOIN (SELECT writer, epoch, groupBitmapState(counter) AS there, count() AS rows FROM {table} \
                GROUP BY writer, epoch) AS t USING (writer, epoch)"
     );
-    client.query_rows(&sql, &Options::new()).await
+    client.query_rows(&sql, &options).await
 }
 
 async fn audit_kind(
     client: &Client,
+    scope: &Scope,
     kind: Kind,
     row: &CountRow,
     writer: &mut WriterAudit,
@@ -156,19 +191,19 @@ async fn audit_kind(
     let mut audited =
         KindAudit { kind: kind.as_str(), logged: row.logged, duplicated: row.extra, ..KindAudit::default() };
     if row.missing > 0 {
-        let proof = prove(client, kind, row).await?;
+        let proof = prove(client, scope, kind, row).await?;
         let listed: Vec<u64> = proof.lost.iter().copied().collect();
         writer.lost_ranges.extend(ranges(Some(kind.as_str()), &listed, RANGES));
         writer.unproven += proof.unproven;
         audited.collapsed = proof.collapsed;
-        audited.lost = row.missing.saturating_sub(proof.collapsed + proof.unproven);
+        audited.lost = proof.lost_rows;
     }
     audited.landed = row.logged - audited.lost;
     Ok(audited)
 }
 
-/// Counters that are in no block the loader has read, and the sums of the kinds.
-async fn finish(client: &Client, writer: &mut WriterAudit) -> Result<(), AuditError> {
+/// Accepted counters that are in no block the loader has read, and the sums of the kinds.
+async fn finish(client: &Client, scope: &Scope, bound: u64, writer: &mut WriterAudit) -> Result<(), AuditError> {
     for kind in &writer.kinds {
         writer.logged += kind.logged;
         writer.landed += kind.landed;
@@ -176,27 +211,30 @@ async fn finish(client: &Client, writer: &mut WriterAudit) -> Result<(), AuditEr
         writer.collapsed += kind.collapsed;
         writer.duplicated += kind.duplicated;
     }
-    // Rows accepted since this audit began may have been logged already.
-    writer.accepted = writer.accepted.max(writer.logged);
-    writer.pending = writer.accepted - writer.logged;
-    if writer.pending > 0 {
-        let options = Options::new().param("writer", &writer.writer);
-        let sql = format!(
-            "SELECT arraySort(bitmapToArray(bitmapSubsetLimit(bitmapAndnot(\
-             (SELECT groupBitmapState(number + 1) FROM numbers({})), \
-             (SELECT groupBitmapState(toUInt64(arrayJoin(counters))) FROM ops.intents \
-              WHERE stage = 'planned' AND writer = {{writer:String}} AND epoch = {})), 0, {LISTED}))) AS counters",
-            writer.accepted, writer.epoch
-        );
-        #[derive(Deserialize)]
-        struct Counters {
-            counters: Vec<u64>,
-        }
-        if let Some(row) = client.query_row::<Counters>(&sql, &options).await? {
-            writer.lost_ranges.extend(ranges(None, &row.counters, RANGES));
-        }
-        writer.lost += writer.pending;
+    let (books, options) = scope.books();
+    let options = options.param("writer", &writer.writer);
+    // An array join of no rows gives no row, so that a writer without blocks has all of its counters missing.
+    let logged = format!(
+        "(SELECT groupBitmapState(toUInt64(arrayJoin(counters))) FROM ops.intents \
+          WHERE {books} AND writer = {{writer:String}} AND epoch = {})",
+        writer.epoch
+    );
+    let sql = format!(
+        "WITH bitmapAndnot((SELECT groupBitmapState(number + 1) FROM numbers({bound})), {logged}) AS missing \
+         SELECT bitmapCardinality(missing) AS count, \
+         arraySort(bitmapToArray(bitmapSubsetLimit(missing, 0, {LISTED}))) AS counters"
+    );
+    #[derive(Deserialize)]
+    struct Missing {
+        count: u64,
+        counters: Vec<u64>,
     }
+    if let Some(row) = client.query_row::<Missing>(&sql, &options).await? {
+        writer.pending = row.count;
+        writer.lost_ranges.extend(ranges(None, &row.counters, RANGES));
+    }
+    writer.lost += writer.pending;
+    writer.accepted = writer.logged + writer.pending;
     Ok(())
 }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use kt_model::schema::Kind;
 use serde::Deserialize;
 
-use super::{AuditError, CountRow, LISTED};
-use crate::client::{Client, Options};
+use super::{AuditError, CountRow, LISTED, Scope};
+use crate::client::Client;
 use crate::loader::identity::hash_expression;
 
 /// Missing rows whose identities are looked up at once.
@@ -17,6 +17,9 @@ const PROOF_ROWS: u64 = 2_000_000;
 pub(super) struct Proof {
     pub collapsed: u64,
     pub unproven: u64,
+    /// How many are lost.
+    pub lost_rows: u64,
+    /// Which, up to a limit.
     pub lost: BTreeSet<u64>,
 }
 
@@ -37,10 +40,11 @@ struct ProofRow {
 }
 
 /// Looks the identities of missing rows up among the rows that are there, day by day.
-pub(super) async fn prove(client: &Client, kind: Kind, row: &CountRow) -> Result<Proof, AuditError> {
-    let options = Options::new().param("writer", &row.writer);
+pub(super) async fn prove(client: &Client, scope: &Scope, kind: Kind, row: &CountRow) -> Result<Proof, AuditError> {
+    let (condition, options) = scope.books();
+    let options = options.param("writer", &row.writer);
     let books = format!(
-        "ops.intents WHERE stage = 'planned' AND kind = '{kind}' AND writer = {{writer:String}} AND epoch = {}",
+        "ops.intents WHERE {condition} AND kind = '{kind}' AND writer = {{writer:String}} AND epoch = {}",
         row.epoch
     );
     let days = format!(
@@ -56,6 +60,7 @@ pub(super) async fn prove(client: &Client, kind: Kind, row: &CountRow) -> Result
             let Some(found) = client.query_row::<ProofRow>(&sql, &options).await? else { continue };
             proof.collapsed += found.collapsed;
             proof.unproven += found.unproven;
+            proof.lost_rows += found.missing.saturating_sub(found.collapsed + found.unproven);
             if found.missing > found.collapsed + found.unproven && proof.lost.len() < LISTED {
                 proof.lost.extend(found.lost);
             }
