@@ -5,4 +5,5 @@ mod crash;
 mod lifecycle;
 mod migrations;
 mod obstacles;
+mod spine;
 mod support;

@@ -88,7 +88,12 @@ impl Platform {
 
     /// Starts `kt up` and waits for the line that says it is ready; answers the page's address.
     pub fn up(&mut self) -> String {
-        let mut command = self.kt_with_settings(&["up"]);
+        self.up_with(&[])
+    }
+
+    /// As [`Platform::up`], with further arguments.
+    pub fn up_with(&mut self, arguments: &[&str]) -> String {
+        let mut command = self.kt_with_settings(&[&["up"], arguments].concat());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("kt starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
