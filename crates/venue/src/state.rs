@@ -7,7 +7,7 @@ use crate::counters::Counters;
 use crate::emit::Emission;
 use crate::error::Fault;
 use crate::fields::{Context, Keys};
-use crate::label::{Label as Template, fill};
+use crate::label::Label as Template;
 use crate::mapping::Mapping;
 use crate::merge::Merged;
 use crate::names::{NameId, Names};
@@ -18,7 +18,11 @@ use crate::scan::Cursor;
 use crate::sink::Sink;
 use crate::spec::ControlKind;
 use crate::{book::Book, book::Edit, decode};
-use kt_model::{Event, Header, IdentityClass, Label, Nanos, Origin, State, Status};
+use kt_model::{Header, Label, Nanos};
+
+mod announce;
+
+pub(crate) use announce::status;
 
 /// What is kept per instrument and channel.
 #[derive(Debug)]
@@ -264,56 +268,6 @@ impl Core {
             ..blank
         })
     }
-
-    /// A header that concerns the whole venue.
-    pub(crate) fn plain_header<'a>(&self, mapping: &'a Mapping, at: Nanos) -> Header<'a> {
-        Header {
-            publish_ts: Nanos(0),
-            counter: 0,
-            epoch: 0,
-            writer: Label(""),
-            venue: Label(&mapping.venue),
-            instrument: Label(""),
-            channel: Label(""),
-            event_ts: at,
-            exch_ts: None,
-            sent_ts: None,
-            recv_ts: at,
-            origin: Origin::Live,
-            connection: self.settings.connection,
-            line: self.settings.line,
-            mapping: mapping.revision,
-            identity: IdentityClass::Weak,
-            occurrence: 0,
-        }
-    }
-
-    /// Announces something that cannot be right.
-    pub(crate) fn suspect<S: Sink + ?Sized>(
-        &self,
-        mapping: &Mapping,
-        at: Nanos,
-        cause: &str,
-        detail: &str,
-        sink: &mut S,
-    ) {
-        let status = Status { detail, ..status(self.plain_header(mapping, at), State::Suspect, cause) };
-        sink.event(&Event::Status(status));
-    }
-
-    fn refused<S: Sink + ?Sized>(&self, mapping: &Mapping, at: Nanos, detail: &str, sink: &mut S) {
-        self.suspect(mapping, at, "request_refused", detail, sink);
-    }
-
-    /// Asks for a channel of one instrument anew.
-    pub(crate) fn resubscribe(&mut self, mapping: &Mapping, channel: usize, symbol: &str) {
-        let Some(topic) = mapping.topic(channel, Some(symbol)) else { return };
-        for template in [&mapping.subscribe.unsubscribe, &mapping.subscribe.message] {
-            self.request_id += 1;
-            let id = self.request_id.to_string();
-            self.actions.push(Action::Send(fill(template, &[("topics", &topic), ("id", &id)])));
-        }
-    }
 }
 
 /// Where a book is.
@@ -323,24 +277,6 @@ pub(crate) struct Place<'a> {
     pub(crate) state: usize,
     pub(crate) index: usize,
     pub(crate) name: NameId,
-}
-
-/// A status row with nothing but its state and cause.
-pub(crate) fn status<'a>(header: Header<'a>, state: State, cause: &'a str) -> Status<'a> {
-    Status {
-        header,
-        state,
-        cause: Label(cause),
-        affected: Label(""),
-        from_ts: None,
-        to_ts: None,
-        first_missing: None,
-        last_missing: None,
-        missing: None,
-        clock_offset: None,
-        clock_uncertainty: None,
-        detail: "",
-    }
 }
 
 /// The channel's own name, or the one that the first fitting template gives.
