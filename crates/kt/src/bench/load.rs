@@ -1,5 +1,6 @@
 //! Stage 4: from the durable log into `landing`, without feed and marts.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,10 +11,10 @@ use kt_warehouse::loader::LoaderConfig;
 use serde::{Deserialize, Serialize};
 
 use super::fill::{self, Filled};
-use super::metrics;
 use super::report::{Section, count, median, spoken};
 use super::roles::Role;
 use super::worker::{self, Nats, Process, Worker, free_port};
+use super::{metrics, usage};
 use crate::config::Config;
 use crate::error::Error;
 use crate::supervisor::spec::user_for;
@@ -41,6 +42,8 @@ struct Run {
     server: Duration,
     /// Rows that the tables hold, by counting them.
     counted: u64,
+    /// CPU time of the warehouse's threads by name.
+    threads: BTreeMap<String, Duration>,
 }
 
 impl Run {
@@ -81,6 +84,7 @@ pub(super) fn run(config: &Config, rounds: u32) -> Result<Section, Error> {
         "nats-server",
         "rows/s a core",
         "not in the tables",
+        "warehouse's busiest threads",
     ];
     let table = section.table("Medians of the rounds:", &columns);
     let middle = |runs: &[Run], pick: &dyn Fn(&Run) -> f64| median(runs.iter().map(pick));
@@ -98,6 +102,7 @@ pub(super) fn run(config: &Config, rounds: u32) -> Result<Section, Error> {
         cells.extend(parts.map(spoken));
         cells.push(count(1e9 / parts.iter().sum::<f64>()));
         cells.push(count(runs.iter().map(|run| run.filled.rows.saturating_sub(run.counted)).sum::<u64>() as f64));
+        cells.push(busiest(&runs[0].threads));
         table.row(cells);
     }
     for (name, runs) in &lines {
@@ -129,6 +134,7 @@ fn once(config: &Config, recording: Option<&(String, PathBuf)>, kind: &str, rows
     let setup = Setup { nats_port: nats.port, warehouse_port, metrics_port: free_port()? };
     let metrics_port = setup.metrics_port;
     let before = (warehouse.cpu(), nats.process.cpu());
+    let threads_before = by_name(warehouse.pid());
     let (loader, _) = Worker::start::<bool>(&Role::Loader(setup))?;
     let loader_before = loader.process.cpu();
     let begun = wait_until_ready(metrics_port)?;
@@ -141,8 +147,28 @@ fn once(config: &Config, recording: Option<&(String, PathBuf)>, kind: &str, rows
     let took = begun.elapsed();
     let loader_cpu = loader.process.cpu() - loader_before;
     let (warehouse_cpu, server_cpu) = (warehouse.cpu() - before.0, nats.process.cpu() - before.1);
+    let mut threads = by_name(warehouse.pid());
+    for (name, used) in &mut threads {
+        *used = used.saturating_sub(threads_before.get(name).copied().unwrap_or_default());
+    }
     let counted = metrics::landed_rows(warehouse_port)?;
-    Ok(Run { filled, took, loader: loader_cpu, warehouse: warehouse_cpu, server: server_cpu, counted })
+    Ok(Run { filled, took, loader: loader_cpu, warehouse: warehouse_cpu, server: server_cpu, counted, threads })
+}
+
+fn by_name(pid: u32) -> BTreeMap<String, Duration> {
+    let mut named: BTreeMap<String, Duration> = BTreeMap::new();
+    for (name, used) in usage::of_threads(pid) {
+        *named.entry(name).or_default() += used;
+    }
+    named
+}
+
+/// The busiest threads with their share.
+fn busiest(threads: &BTreeMap<String, Duration>) -> String {
+    let total = threads.values().sum::<Duration>().as_secs_f64().max(1e-9);
+    let mut threads: Vec<_> = threads.iter().map(|(name, used)| (name, used.as_secs_f64() / total)).collect();
+    threads.sort_by(|a, b| b.1.total_cmp(&a.1));
+    threads.iter().take(4).map(|(name, share)| format!("{name} {:.0} %", share * 100.0)).collect::<Vec<_>>().join(", ")
 }
 
 /// A temporary directory that the engines' own users may enter.

@@ -10,6 +10,9 @@ use std::time::Duration;
 use super::{rows, usage, worker};
 use crate::error::Error;
 
+/// How long rows are taken after the end was asked for.
+const MOST_AFTER_END: Duration = Duration::from_secs(3);
+
 /// What the role is told.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Setup {
@@ -55,18 +58,21 @@ pub(super) async fn run(setup: Setup) -> Result<(), Error> {
     worker::say(&true)?;
     let cpu = usage::of_this_process();
     let mut watch = Watch::new()?;
-    let mut ending = false;
+    let mut end = None;
     loop {
+        // What was on its way when the end was asked for still counts, but a flow may never cease.
+        let quiet = tokio::time::sleep(Duration::from_millis(500));
         let message = tokio::select! {
-            biased;
+            () = &mut asked, if end.is_none() => None,
+            () = quiet, if end.is_some() => break,
             message = subscriber.next() => Some(message.map_err(Error::doing("the subscriber"))?),
-            () = &mut asked, if !ending => None,
-            // What was on its way when the end was asked for still counts.
-            () = tokio::time::sleep(Duration::from_millis(500)), if ending => break,
         };
         match message {
             Some(message) => watch.take(&message, &setup)?,
-            None => ending = true,
+            None => end = Some(tokio::time::Instant::now() + MOST_AFTER_END),
+        }
+        if end.is_some_and(|end| tokio::time::Instant::now() > end) {
+            break;
         }
     }
     worker::say(&Found {
