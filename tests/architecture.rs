@@ -9,6 +9,7 @@ use kt_tests::{files, root};
 /// each list names only crates that stand above it here.
 const ARROWS: &[(&str, &[&str])] = &[
     ("model", &[]),
+    ("signals", &["model"]),
     ("ops", &[]),
     ("migrate", &[]),
     ("sim", &["ops"]),
@@ -32,7 +33,7 @@ const OWNERS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates without I/O, clock and random source, and what would bring one in.
-const PURE: &[&str] = &["model", "venue"];
+const PURE: &[&str] = &["model", "venue", "signals"];
 const IMPURE: &[&str] =
     &["std::fs", "std::net", "std::env", "std::process", "SystemTime", "Instant::now", "tokio", "rand::", "reqwest"];
 
