@@ -18,8 +18,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["migrate"]),
     ("warehouse", &["model", "bus", "migrate", "ops"]),
     ("feed", &["model", "venue", "bus", "ops"]),
+    ("backtest", &["model", "signals", "warehouse"]),
     ("console", &["model", "bus", "warehouse", "ops"]),
-    ("kt", &["model", "venue", "feed", "sim", "store", "bus", "warehouse", "migrate", "console", "ops"]),
+    ("kt", &["model", "venue", "feed", "sim", "store", "bus", "warehouse", "migrate", "console", "ops", "backtest"]),
 ];
 
 /// External crate → the only own crates that may use it.
