@@ -1,0 +1,1 @@
+"""What turns rows into tables people trust: instruments, backfill, transformations, backtests."""

@@ -1,0 +1,52 @@
+"""The `kt` binary: what only the platform itself knows is asked of it, as JSON."""
+
+import json
+import subprocess
+from typing import Any
+
+from dagster import ConfigurableResource, DagsterLogManager, Failure
+
+
+class PlatformError(Failure):
+    """`kt` could not do what was asked."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(description=text)
+
+
+class Platform(ConfigurableResource[None]):  # type: ignore[type-arg,unused-ignore]
+    """Runs commands of `kt` against the platform this process belongs to."""
+
+    program: str
+    config_file: str
+
+    def ask(self, arguments: list[str], log: DagsterLogManager) -> Any:
+        """The JSON that a command prints. What it says beside it goes to the run's log as it comes."""
+        command = [self.program, *arguments]
+        if self.config_file:
+            command += ["--config", self.config_file]
+        try:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+        except OSError as error:
+            raise PlatformError(f"{self.program} cannot be started: {error}") from error
+        output, errors = process.communicate()
+        for line in errors.splitlines()[-200:]:
+            log.info(line)
+        words = " ".join(arguments)
+        try:
+            answer = json.loads(output)
+        except json.JSONDecodeError as error:
+            last = (errors.strip().splitlines() or [f"it printed no JSON: {error}"])[-1]
+            raise PlatformError(f"kt {words} ended with exit code {process.returncode}: {last}") from error
+        return Answer(process.returncode, answer, errors)
+
+
+class Answer:
+    """What a command printed, and how it ended: some say with their exit code that data is not whole."""
+
+    def __init__(self, code: int, json_value: Any, errors: str) -> None:
+        self.code = code
+        self.json = json_value
+        self.complaint = (errors.strip().splitlines() or [""])[-1]
