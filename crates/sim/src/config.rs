@@ -119,6 +119,11 @@ pub struct GeneratedConfig {
     pub start_time: Option<i64>,
     /// Stop after so many steps and report `finished`. `None`: never.
     pub ticks: Option<u64>,
+    /// Bytes for the trades that the REST side serves, all instruments together; a trade takes about 6. The oldest
+    /// are forgotten first, and requests for their time refused.
+    pub history_bytes: usize,
+    /// So much of the market's time has passed, step by step, before the first client can connect.
+    pub history: Duration,
 }
 
 impl Default for GeneratedConfig {
@@ -131,6 +136,8 @@ impl Default for GeneratedConfig {
             pace: Pace::Real,
             start_time: None,
             ticks: None,
+            history_bytes: 256 << 20,
+            history: Duration::ZERO,
         }
     }
 }

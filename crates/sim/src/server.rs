@@ -85,6 +85,8 @@ impl Sim {
                     return Err(SimError::Config(format!("{} cannot be both replayed and generated", status.venue)));
                 }
             }
+            let past = tokio::task::spawn_blocking(move || engine.live_through_the_past()).await;
+            let engine = past.map_err(|error| SimError::Config(format!("the market's past was cut off: {error}")))?;
             sources.spawn(engine.run(receiver));
         }
         if venues.is_empty() {

@@ -4,7 +4,7 @@ use crate::error::VenueError;
 use crate::fields::{Field, Scope};
 use crate::path::Path;
 use crate::program::{LevelShape, Program};
-use crate::spec::{ChannelSpec, OneOrMany, TimeUnit};
+use crate::spec::{ChannelSpec, MergeSpec, OneOrMany, TimeUnit, WhenSpec};
 use kt_model::{IdentityClass, InstrumentType};
 
 mod kinds;
@@ -15,6 +15,13 @@ pub(crate) use maps::{
     BookMap, CandleMap, FundingMap, LiquidationMap, MarkMap, OpenInterestMap, QuoteMap, RestMap, TradeMap,
 };
 pub(crate) use when::When;
+
+/// Tells a merged channel's full frames from its changes.
+#[derive(Debug)]
+pub(crate) struct Merge {
+    pub(crate) full: When,
+    pub(crate) delta: When,
+}
 
 /// A compiled channel.
 #[derive(Debug)]
@@ -35,7 +42,7 @@ pub(crate) struct Channel {
     pub(crate) event_time: Option<Field>,
     pub(crate) exchange_time: Option<Field>,
     pub(crate) sent_time: Option<Field>,
-    pub(crate) merge_full: Option<When>,
+    pub(crate) merge: Option<Merge>,
     pub(crate) trade: Option<TradeMap>,
     pub(crate) quote: Option<QuoteMap>,
     pub(crate) book: Option<BookMap>,
@@ -66,7 +73,8 @@ impl Channel {
         };
         let program = Program::new(rows.as_ref(), shape);
         let mut scope = Scope { program, key_names, time_unit, has_rows: rows.is_some() };
-        let merge_full = spec.merge.as_ref().map(|merge| OneOrMany::One(merge.full_when.clone()));
+        let when = |spec: &WhenSpec| When::compile(&OneOrMany::One(spec.clone()), key_names);
+        let merge = |spec: &MergeSpec| Ok(Merge { full: when(&spec.full_when)?, delta: when(&spec.delta_when)? });
         Ok(Self {
             name: spec.name.clone(),
             when: When::compile(&spec.when, key_names)?,
@@ -84,7 +92,7 @@ impl Channel {
             event_time: scope.option("time.event", spec.time.event.as_ref())?,
             exchange_time: scope.option("time.exchange", spec.time.exchange.as_ref())?,
             sent_time: scope.option("time.sent", spec.time.sent.as_ref())?,
-            merge_full: merge_full.map(|full| When::compile(&full, key_names)).transpose()?,
+            merge: spec.merge.as_ref().map(merge).transpose()?,
             trade: spec.trade.as_ref().map(|spec| kinds::trade(&mut scope, spec)).transpose()?,
             quote: spec.quote.as_ref().map(|spec| kinds::quote(&mut scope, spec)).transpose()?,
             book: spec.book.as_ref().map(|spec| kinds::book(&mut scope, spec)).transpose()?,

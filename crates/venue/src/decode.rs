@@ -70,7 +70,8 @@ pub(crate) fn quote<'a>(
     }))
 }
 
-/// A candle.
+/// A candle. A closed one's key time is the end of its interval, so that live rows and those of the venue's history
+/// meet on one key.
 pub(crate) fn candle<'a>(
     map: &CandleMap,
     context: &Context<'a>,
@@ -78,10 +79,14 @@ pub(crate) fn candle<'a>(
     info: &InstrumentInfo,
 ) -> Result<Candle<'a>, Fault> {
     let interval = map.interval.number(context)?.and_then(|seconds| u32::try_from(seconds).ok());
+    let interval_seconds = interval.ok_or(Fault::Invalid("candle.interval"))?;
+    let open_ts = map.open_time.time(context)?.ok_or(Fault::Missing("candle.open_time"))?;
+    let closed = choice(&map.closed, context, |text| text.parse::<bool>().ok())?;
+    let end = Nanos(open_ts.0.saturating_add(i64::from(interval_seconds) * 1_000_000_000));
     Ok(Candle {
-        header,
-        interval_seconds: interval.ok_or(Fault::Invalid("candle.interval"))?,
-        open_ts: map.open_time.time(context)?.ok_or(Fault::Missing("candle.open_time"))?,
+        header: Header { event_ts: if closed { end } else { header.event_ts }, ..header },
+        interval_seconds,
+        open_ts,
         open: map.open.required(context)?,
         high: map.high.required(context)?,
         low: map.low.required(context)?,
@@ -91,7 +96,7 @@ pub(crate) fn candle<'a>(
         quote_volume: fields::decimal(&map.quote_volume, context)?,
         taker_buy_volume: fields::decimal(&map.taker_buy_volume, context)?,
         trade_count: fields::number(&map.trade_count, context)?,
-        closed: choice(&map.closed, context, |text| text.parse::<bool>().ok())?,
+        closed,
     })
 }
 
@@ -113,6 +118,13 @@ pub(crate) fn mark<'a>(map: &MarkMap, context: &Context<'a>, header: Header<'a>)
 pub(crate) struct FundingMemory {
     settles_at: Option<Nanos>,
     observed_seconds: Option<u32>,
+}
+
+impl FundingMemory {
+    /// A settlement was seen; of the step before it nothing is known.
+    pub(crate) fn settled_at(settles_at: Option<Nanos>) -> Self {
+        Self { settles_at, observed_seconds: None }
+    }
 }
 
 /// Seconds between two settlements.

@@ -13,6 +13,10 @@ pub enum ErrorKind {
     Malformed,
     /// A recording that cannot be read.
     Recording,
+    /// The venue says that there were too many requests: later, the same request may succeed.
+    Busy,
+    /// The venue does not keep what was asked for: no request will bring it.
+    Beyond,
 }
 
 /// An error of this crate: what happened, to what, and what to do.
@@ -34,6 +38,9 @@ impl VenueError {
     }
     pub(crate) fn malformed(message: impl Into<String>) -> Self {
         Self { kind: ErrorKind::Malformed, message: message.into() }
+    }
+    pub(crate) fn of(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
     }
     pub(crate) fn recording(message: impl Into<String>) -> Self {
         Self { kind: ErrorKind::Recording, message: message.into() }

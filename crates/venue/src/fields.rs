@@ -166,6 +166,19 @@ impl Scope<'_> {
 }
 
 impl Field {
+    /// A field that never has a value.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            name: "nothing",
+            sources: Vec::new(),
+            absent: Vec::new(),
+            map: Vec::new(),
+            otherwise: None,
+            unit: TimeUnit::Milliseconds,
+            cut: None,
+        }
+    }
+
     /// The mapped text, or `None` where there is none.
     #[inline]
     pub(crate) fn text<'a>(&'a self, context: &Context<'a>) -> Option<&'a [u8]> {

@@ -3,11 +3,14 @@
 use crate::channel::{Channel, When, named};
 use crate::error::{Fault, VenueError};
 use crate::fields::{Key, Keys, MOST_KEYS};
+use crate::history::History;
 use crate::label::Label;
 use crate::path::{self, Step};
 use crate::reference::Reference;
 use crate::scan::{Cursor, Span};
-use crate::spec::{ConnectionSpec, ControlKind, Encoding, MappingSpec, SegmentSpec, SubscribeSpec, UnitSpec};
+use crate::spec::{
+    ConnectionSpec, ControlKind, Encoding, MappingSpec, RestLimitSpec, SegmentSpec, SubscribeSpec, UnitSpec,
+};
 use crate::symbol::SymbolRule;
 use kt_model::{InstrumentType, QuantityUnit};
 
@@ -43,6 +46,8 @@ pub struct Mapping {
     pub(crate) channels: Vec<Channel>,
     pub(crate) symbols: Vec<SymbolRule>,
     pub(crate) references: Vec<Reference>,
+    pub(crate) histories: Vec<History>,
+    pub(crate) rest_limit: RestLimitSpec,
     quantity_units: Vec<(InstrumentType, QuantityUnit)>,
 }
 
@@ -107,6 +112,9 @@ impl Mapping {
             channels: channels.collect::<Result<_, _>>()?,
             symbols: spec.symbols.iter().map(SymbolRule::compile).collect::<Result<_, _>>()?,
             references: spec.references.iter().map(Reference::compile).collect::<Result<_, _>>()?,
+            histories: spec.histories.iter().map(|history| History::compile(history, unit)).collect::<Result<_, _>>()?,
+            rest_limit: (spec.rest.clone())
+                .unwrap_or(RestLimitSpec { weight_per_minute: 60, used_header: None }),
             quantity_units: quantity_units(&spec.frame.quantity_unit)?,
             keys,
         };
@@ -117,7 +125,8 @@ impl Mapping {
     fn check_segments(&self, spec: &MappingSpec) -> Result<(), VenueError> {
         let used = (spec.channels.iter().flat_map(|channel| &channel.segments))
             .chain(spec.references.iter().map(|reference| &reference.segment))
-            .chain(spec.symbols.iter().flat_map(|rule| &rule.segments));
+            .chain(spec.symbols.iter().flat_map(|rule| &rule.segments))
+            .chain(spec.histories.iter().flat_map(|history| &history.segments));
         for name in used {
             self.segment(name)?;
         }

@@ -4,10 +4,12 @@
 //! a silently missing column. [`crate::mapping`] compiles these tables into a program.
 
 mod field;
+mod history;
 mod kinds;
 mod reference;
 
 pub(crate) use field::{FieldSpec, KeySpec, TimeUnit};
+pub(crate) use history::{HistoryIds, HistoryOrder, HistorySpec, RestLimitSpec};
 pub(crate) use kinds::{
     BookSpec, BridgeRule, CandleSpec, ChecksumKind, Continuity, FundingSpec, LiquidationSpec, MarkSpec,
     OpenInterestSpec, QuoteSpec, TradeSpec,
@@ -43,6 +45,11 @@ pub(crate) struct MappingSpec {
     pub(crate) references: Vec<ReferenceSpec>,
     #[serde(rename = "channel")]
     pub(crate) channels: Vec<ChannelSpec>,
+    /// Past events by REST.
+    #[serde(default, rename = "history")]
+    pub(crate) histories: Vec<HistorySpec>,
+    /// How many REST requests the venue allows; 60 a minute where it is not said.
+    pub(crate) rest: Option<RestLimitSpec>,
 }
 
 /// What one connection may carry and how it is kept alive.
@@ -245,10 +252,12 @@ pub(crate) struct TimeSpec {
     pub(crate) sent: Option<FieldSpec>,
 }
 
-/// Which frames start a merged state anew.
+/// Which frames start a merged state anew and which add to it; any other frame is not the channel's.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MergeSpec {
     /// Values that a full frame has.
     pub(crate) full_when: WhenSpec,
+    /// Values that a frame of changes has.
+    pub(crate) delta_when: WhenSpec,
 }

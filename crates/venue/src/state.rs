@@ -136,7 +136,11 @@ impl Core {
         let name = name.ok_or(Fault::Unrecognised)?;
         let end = channel.program.scan(bytes, recognised.payload, found)?;
         check_end(bytes, end, recognised.payload > 0)?;
-        let full = channel.merge_full.as_ref().is_none_or(|when| when.holds(keys));
+        let full = match &channel.merge {
+            Some(merge) if merge.full.holds(keys) => true,
+            Some(merge) if !merge.delta.holds(keys) => return Err(Fault::Unrecognised),
+            merge => merge.is_none(),
+        };
         let mut result = Ok(());
         for row in 0..found.rows() {
             let context = Context { bytes, found, row, keys, merged: None };
@@ -178,7 +182,7 @@ impl Core {
         };
         let state = self.state(instrument, index, variant, name);
         let info = catalogue.get(instrument);
-        let merged = channel.merge_full.is_some();
+        let merged = channel.merge.is_some();
         if merged && !self.take_in(instrument, state, full, context) {
             return Ok(());
         }

@@ -42,6 +42,8 @@ pub(crate) struct Engine {
     /// How late a step may be before the market skips time: more after a pause.
     patience: Duration,
     start_time: i64,
+    /// Steps that were taken before `start_time`.
+    steps_before: u64,
 }
 
 impl Engine {
@@ -71,8 +73,20 @@ impl Engine {
             clock: None,
             paused_until: None,
             patience: TOO_LATE,
+            steps_before: 0,
         };
         Ok((engine, parts.into()))
+    }
+
+    /// Lets the configured past happen, which nobody sees but who asks for it by REST. Takes its time.
+    pub fn live_through_the_past(mut self) -> Self {
+        let tick = self.config.tick.as_nanos() as i64;
+        let steps = self.config.history.as_nanos() as i64 / tick;
+        for step in 0..steps {
+            self.market.step(self.start_time - (steps - step) * tick);
+        }
+        self.steps_before = self.market.steps();
+        self
     }
 
     /// Steps and serves until the commands end.
@@ -98,7 +112,7 @@ impl Engine {
     }
 
     fn ended(&self) -> bool {
-        self.config.ticks.is_some_and(|ticks| self.market.steps() >= ticks)
+        self.config.ticks.is_some_and(|ticks| self.market.steps() - self.steps_before >= ticks)
     }
 
     /// When the next step is due; `None`: when a command changes something.
@@ -147,7 +161,7 @@ impl Engine {
 
     fn now(&self) -> i64 {
         let runs_alone = self.config.start_time.is_some() || self.config.pace != Pace::Real;
-        let elapsed = self.config.tick.as_nanos() as i64 * self.market.steps() as i64;
+        let elapsed = self.config.tick.as_nanos() as i64 * (self.market.steps() - self.steps_before) as i64;
         if runs_alone { self.start_time + elapsed } else { wall_clock() }
     }
 

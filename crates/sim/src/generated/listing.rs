@@ -9,6 +9,7 @@ use super::depth::DepthStream;
 use super::encode::{Put, kline, put};
 use super::instrument::Scale;
 use super::streams::{Slot, Streams, Wide};
+use super::tape::{Aggregate, Tape};
 
 /// Number of a stream in the directory, per slot, fixed for a listing.
 #[derive(Debug, Clone, Copy)]
@@ -27,8 +28,9 @@ pub(crate) struct Listing {
     pub depths: Vec<DepthStream>,
     pub next_trade: u64,
     next_aggregate: u64,
-    candle: Option<Candle>,
+    pub candle: Option<Candle>,
     candle_changed: bool,
+    pub tape: Tape,
 }
 
 impl Listing {
@@ -40,6 +42,7 @@ impl Listing {
         traders: Traders,
         depths: Vec<DepthStream>,
         first_trade: u64,
+        tape_bytes: usize,
     ) -> Self {
         Self {
             place,
@@ -52,7 +55,13 @@ impl Listing {
             next_aggregate: first_trade / 2,
             candle: None,
             candle_changed: false,
+            tape: Tape::new(tape_bytes),
         }
+    }
+
+    /// Decimals with which the venue writes turnovers.
+    pub fn turnover_decimals(&self) -> u8 {
+        if self.place.side == Side::Spot { 8 } else { 5 }
     }
 
     /// The middle of best bid and ask in USDT.
@@ -115,8 +124,10 @@ impl Listing {
         for group in fills.chunk_by(|one, next| one.price == next.price) {
             let (id, last) = (self.next_aggregate, first + group.len() as u64 - 1);
             self.next_aggregate += 1;
+            let lots = group.iter().map(|fill| fill.lots).sum();
+            let (price, buyer_is_maker) = (group[0].price, group[0].buyer_is_maker);
+            self.tape.push(Aggregate { id, price, lots, first, last, time: now, buyer_is_maker });
             if wanted {
-                let lots = group.iter().map(|fill| fill.lots).sum();
                 batch.push(number, streams.opening(number), |buffer| {
                     put!(buffer, "{\"e\":\"aggTrade\",\"E\":", now);
                     match self.place.side {
@@ -201,13 +212,14 @@ impl Listing {
     fn close_candle(&mut self, now: i64, streams: &Streams, batch: &mut Batch) {
         if let Some(candle) = self.candle.take_if(|candle| now >= candle.begin + MINUTE) {
             self.candle_changed = false;
+            self.tape.push_candle(candle);
             self.write_candle(&candle, now, true, streams, batch);
         }
     }
 
     fn write_candle(&self, candle: &Candle, now: i64, closed: bool, streams: &Streams, batch: &mut Batch) {
         let (number, true) = self.stream(Slot::Kline, streams) else { return };
-        let decimals = if self.place.side == Side::Spot { 8 } else { 5 };
+        let decimals = self.turnover_decimals();
         batch.push(number, streams.opening(number), |buffer| {
             kline(buffer, &self.symbol, &self.scale, candle, now, closed, decimals);
         });

@@ -12,6 +12,7 @@ use super::fundamental::Fundamentals;
 use super::funding::Funding;
 use super::instrument::{Instrument, instruments};
 use super::listing::{Listing, Place};
+use super::past::Settlements;
 use super::streams::{Slot, Streams};
 use crate::config::GeneratedConfig;
 
@@ -32,6 +33,8 @@ pub struct Market {
     random: ChaCha8Rng,
     pub(crate) instruments: Vec<Instrument>,
     pub(crate) fundings: Vec<Funding>,
+    pub(super) settlements: Vec<Settlements>,
+    pub(super) seed: u64,
     fundamentals: Fundamentals,
     /// Spot listings, then the perpetual ones.
     pub(super) listings: Vec<Listing>,
@@ -81,7 +84,8 @@ impl Market {
         for side in Side::BOTH {
             for (index, instrument) in instruments.iter().enumerate() {
                 let place = Place { side, instrument: index };
-                listings.push(listing(instrument, place, &steps, &mut random));
+                let tape_bytes = config.history_bytes / (2 * config.instruments.max(1));
+                listings.push(listing(instrument, place, &steps, &mut random, tape_bytes));
             }
         }
         let mut total = 0.0;
@@ -97,6 +101,8 @@ impl Market {
         Self {
             fundamentals: Fundamentals::new(&instruments),
             fundings: instruments.iter().map(funding).collect(),
+            settlements: instruments.iter().map(|_| Settlements::default()).collect(),
+            seed: config.seed,
             streams: Streams::new(&instruments),
             random,
             instruments,
@@ -208,7 +214,13 @@ impl Market {
     }
 }
 
-fn listing(instrument: &Instrument, place: Place, steps: &impl Fn(u128) -> u64, random: &mut impl Rng) -> Listing {
+fn listing(
+    instrument: &Instrument,
+    place: Place,
+    steps: &impl Fn(u128) -> u64,
+    random: &mut impl Rng,
+    tape_bytes: usize,
+) -> Listing {
     let scale = instrument.scale(place.side);
     let (first_update, longest_step) = match place.side {
         Side::Spot => (random.random_range(1_000_000_000..60_000_000_000), 1),
@@ -226,5 +238,5 @@ fn listing(instrument: &Instrument, place: Place, steps: &impl Fn(u128) -> u64, 
     };
     let depths = intervals.iter().map(|(slot, millis)| DepthStream::new(*slot, steps(*millis), book.update)).collect();
     let first_trade = random.random_range(100_000_000..4_000_000_000);
-    Listing::new(place, instrument.symbol.clone(), scale, book, traders, depths, first_trade)
+    Listing::new(place, instrument.symbol.clone(), scale, book, traders, depths, first_trade, tape_bytes)
 }

@@ -16,10 +16,12 @@ mod funding;
 mod instrument;
 mod listing;
 mod market;
+mod past;
 mod perpetual;
 mod rest;
 mod streams;
 mod subscriber;
+mod tape;
 
 pub(crate) use engine::Engine;
 pub use market::Market;

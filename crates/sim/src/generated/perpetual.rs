@@ -41,6 +41,7 @@ impl Market {
     pub(super) fn publish_marks(&mut self, now: i64) {
         let count = self.instruments.len();
         for (index, funding) in self.fundings.iter_mut().enumerate() {
+            self.settlements[index].pass(funding, now);
             funding.second(self.listings[index].mid(), self.listings[count + index].mid());
         }
         self.publish_marks_on(Slot::Mark1s, Wide::Mark1s, now);

@@ -8,6 +8,7 @@ use super::encode::{Decimal, Put};
 use super::funding::CAP;
 use super::instrument::{Instrument, Scale, power};
 use super::market::Market;
+use super::past;
 use crate::command::Answer;
 use crate::query::Target;
 
@@ -25,8 +26,11 @@ pub(super) fn answer(market: &Market, side: Side, target: &Target, now: i64) -> 
         (Some("exchangeInfo"), Side::Perpetual) => Answer::ok(futures_info(market, now).to_string()),
         (Some("fundingInfo"), Side::Perpetual) => Answer::ok(funding_info(market).to_string()),
         (Some("premiumIndex"), Side::Perpetual) => premium_index(market, target, now),
-        _ => {
-            Answer::refuse(StatusCode::NOT_FOUND, -1, &format!("{} is not simulated at {}", target.path, side.venue()))
+        (resource, _) => {
+            resource.and_then(|resource| past::answer(market, side, resource, target, now)).unwrap_or_else(|| {
+                let text = format!("{} is not simulated at {}", target.path, side.venue());
+                Answer::refuse(StatusCode::NOT_FOUND, -1, &text)
+            })
         }
     }
 }
@@ -139,7 +143,7 @@ fn futures_symbol(instrument: &Instrument) -> Value {
         "pair": instrument.symbol,
         "contractType": "PERPETUAL",
         "deliveryDate": 4_133_404_800_000i64,
-        "onboardDate": 1_569_398_400_000i64,
+        "onboardDate": past::ONBOARD,
         "status": "TRADING",
         "maintMarginPercent": "2.5000",
         "requiredMarginPercent": "5.0000",
