@@ -124,3 +124,32 @@ export function emptyChart(words: string, theme: Theme) {
     },
   };
 }
+
+/** Names of the lines, drawn above the chart. */
+export function legend(theme: Theme) {
+  return {
+    top: 0,
+    left: 0,
+    type: 'scroll' as const,
+    icon: 'roundRect',
+    itemWidth: 10,
+    itemHeight: 8,
+    textStyle: { color: theme.muted, fontSize: 11, fontFamily: theme.font },
+  };
+}
+
+/** Colours for what has no colour of its own. */
+export const PALETTE: Readonly<Record<'dark' | 'light', readonly string[]>> = {
+  dark: ['#55b8ff', '#f0b544', '#9d8cf5', '#2fb893', '#f285b5'],
+  light: ['#0a66b7', '#b87400', '#6650c9', '#0b8160', '#b83a78'],
+};
+
+/** From what longs receive over nothing to what shorts receive; told apart without red and green too. */
+export function heatColours(theme: Theme): string[] {
+  return theme.name === 'dark' ? ['#b5482f', '#1b2530', '#1f8fd6'] : ['#e8896f', '#f2f4f7', '#6fb3e8'];
+}
+
+/** From nothing to a whole. */
+export function shareColours(theme: Theme): string[] {
+  return theme.name === 'dark' ? ['#7a2f24', '#4a4026', '#17634f'] : ['#f0b3a8', '#f2e2b8', '#a9dcca'];
+}

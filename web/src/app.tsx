@@ -1,116 +1,53 @@
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import type { ComponentType } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
 import { Header } from './components/header.js';
-import { BasisPanel, BookPanel, CandlePanel } from './components/market.js';
-import { FeedPanel, FlowPanels, GapPanel, QuarantinePanel, ServicePanel } from './components/operations.js';
-import { ScannerPanel } from './components/scanner.js';
-import { Tiles } from './components/tiles.js';
-import { useAddress } from './data/address.js';
-import { useHistory } from './data/history.js';
-import { type Key, keyText, useLive } from './data/live.js';
+import { Empty } from './components/panel.js';
+import { Shortcuts, Tabs } from './components/tabs.js';
+import { type PageName, useAddress } from './data/address.js';
+import { type Key, useLive } from './data/live.js';
 import { usePoll } from './data/poll.js';
 import { useTheme } from './data/theme.js';
-import type { GapAnswer, InstrumentList, PlatformAnswer, QuarantineAnswer, Scanner } from './data/types.js';
+import type { InstrumentList, PlatformAnswer } from './data/types.js';
+import type { PageProps } from './pages/page.js';
 
-const WATCHED = 12;
+type AnyPage = ComponentType<PageProps & { onWatch: (keys: readonly Key[]) => void }>;
 
-/** The busiest instruments: what is shown before anybody chose. */
-function busiest(list: InstrumentList | null): Key[] {
-  const rows = (list?.venue ?? []).map((venue, row) => ({
-    venue,
-    instrument: list?.instrument[row] ?? '',
-    events: list?.events[row] ?? 0,
-  }));
-  return rows.sort((left, right) => right.events - left.events).slice(0, WATCHED);
-}
+/** Each page comes when it is first looked at; the frame is painted before. */
+const LOAD: Record<PageName, () => Promise<{ default: AnyPage }>> = {
+  overview: () => import('./pages/overview.js'),
+  basis: () => import('./pages/basis.js'),
+  funding: () => import('./pages/funding.js'),
+  quality: () => import('./pages/quality.js'),
+  storage: () => import('./pages/storage.js'),
+  pipeline: () => import('./pages/pipeline.js'),
+};
 
-function byName(left: Key, right: Key): number {
-  return left.instrument.localeCompare(right.instrument) || left.venue.localeCompare(right.venue);
-}
-
-/** What is shown to somebody who has not chosen: a perpetual of bitcoin, the market's yardstick, else the busiest. */
-function firstView(pinned: readonly Key[], list: InstrumentList | null): Key | null {
-  const events = (key: Key) =>
-    list?.events[
-      list.venue.findIndex((venue, row) => venue === key.venue && list.instrument[row] === key.instrument)
-    ] ?? 0;
-  const perpetuals = pinned.filter((key) => key.instrument.endsWith('-PERP'));
-  const bitcoin = perpetuals.filter((key) => key.instrument.startsWith('BTC-'));
-  const among = [bitcoin, perpetuals, pinned].find((keys) => keys.length > 0) ?? [];
-  return among.reduce<Key | null>(
-    (best, key) => (best === null || events(key) > events(best) ? key : best),
+function usePage(name: PageName): { Page: AnyPage | null; failed: boolean } {
+  const [loaded, setLoaded] = useState<{ name: PageName; Page: AnyPage | null; failed: boolean } | null>(
     null,
   );
+  useEffect(() => {
+    let wanted = true;
+    LOAD[name]()
+      .then((module) => wanted && setLoaded({ name, Page: module.default, failed: false }))
+      .catch(() => wanted && setLoaded({ name, Page: null, failed: true }));
+    return () => {
+      wanted = false;
+    };
+  }, [name]);
+  return loaded?.name === name ? loaded : { Page: null, failed: false };
 }
 
-function exchange(venue: string): string {
-  return venue.split('_')[0] ?? venue;
-}
-
-function base(instrument: string): string {
-  return (instrument.split('-')[0] ?? '').replace(/^10{3,}(?=\D)/, '');
-}
-
-/** The perpetual whose basis is shown: the chosen one, or the first of the chosen spot. */
-function perpetualOf(chosen: Key | null, scanner: Scanner | null): Key | null {
-  if (chosen === null) return null;
-  if (chosen.instrument.endsWith('-PERP')) return chosen;
-  const quote = chosen.instrument.split('-')[1];
-  const all = (scanner?.venue ?? []).map((venue, row) => ({
-    venue,
-    instrument: scanner?.instrument[row] ?? '',
-  }));
-  const fits = all.filter(
-    (key) =>
-      exchange(key.venue) === exchange(chosen.venue) && base(key.instrument) === base(chosen.instrument),
-  );
-  return fits.find((key) => key.instrument.split('-')[1] === quote) ?? fits[0] ?? null;
-}
+const NOTHING: readonly Key[] = [];
 
 export function App() {
   const [address, go] = useAddress();
   const theme = useTheme(address.theme);
   const instruments = usePoll<InstrumentList>('/api/v1/instruments', 5_000);
-  const scanner = usePoll<Scanner>('/api/v1/scanner', 1_000);
   const platform = usePoll<PlatformAnswer>('/api/v1/platform', 2_000);
-  const gaps = usePoll<GapAnswer>('/api/v1/gaps?limit=200', 5_000);
-  const quarantine = usePoll<QuarantineAnswer>('/api/v1/quarantine', 5_000);
-
-  // The list is kept as it is once filled, so that rows do not jump while one reads them.
-  const [pinned, setPinned] = useState<Key[]>([]);
-  const list = instruments.answer;
-  useEffect(() => {
-    const candidates = busiest(list).filter((key) => !pinned.some((held) => keyText(held) === keyText(key)));
-    if (pinned.length < WATCHED && candidates.length > 0)
-      setPinned([...pinned, ...candidates].slice(0, WATCHED).sort(byName));
-  }, [list]);
-
-  const [first, setFirst] = useState<Key | null>(null);
-  useEffect(() => {
-    if (first === null && pinned.length > 0) setFirst(firstView(pinned, list));
-  }, [pinned]);
-  const chosen = address.key ?? first;
-  const perpetual = perpetualOf(chosen, scanner.answer);
-  const watch = useMemo(() => {
-    const extra = [chosen, perpetual].filter((key) => key !== null);
-    const known = new Set(pinned.map(keyText));
-    return [...pinned, ...extra.filter((key) => !known.has(keyText(key)) && known.add(keyText(key)))];
-  }, [pinned, chosen && keyText(chosen), perpetual && keyText(perpetual)]);
-  const live = useLive(watch);
-  const history = useHistory(live);
-  const watched = live.message?.watch ?? [];
-
-  useEffect(() => {
-    const slash = (event: KeyboardEvent) => {
-      const typing = event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement;
-      if (event.key !== '/' || typing || event.ctrlKey || event.metaKey || event.altKey) return;
-      event.preventDefault();
-      document.getElementById('scanner-filter')?.focus();
-    };
-    addEventListener('keydown', slash);
-    return () => removeEventListener('keydown', slash);
-  }, []);
-
-  const choose = (key: Key) => go({ key: { venue: key.venue, instrument: key.instrument } });
+  const [watch, setWatch] = useState<readonly Key[]>(NOTHING);
+  const live = useLive(address.page === 'overview' ? watch : NOTHING);
+  const { Page, failed } = usePage(address.page);
   return (
     <>
       <Header
@@ -119,32 +56,26 @@ export function App() {
         theme={address.theme}
         onTheme={(choice) => go({ theme: choice })}
       />
-      <main class={live.connected || live.message === null ? '' : 'cut'}>
-        <Tiles live={live} seconds={history.seconds} gaps={gaps} quarantine={quarantine} />
-        <div class="grid">
-          <CandlePanel
-            chosen={chosen}
-            list={list}
-            interval={address.interval}
+      <Tabs address={address} go={go} />
+      <Shortcuts address={address} go={go} />
+      <main id="content" tabIndex={-1} class={live.connected || live.message === null ? '' : 'cut'}>
+        {Page === null ? (
+          <Empty>
+            {failed
+              ? 'This part of the page did not arrive. Is the console running? Reload to try again.'
+              : 'Loading…'}
+          </Empty>
+        ) : (
+          <Page
+            address={address}
+            go={go}
             theme={theme}
-            onChoose={choose}
-            onInterval={(interval) => go({ interval })}
+            live={live}
+            list={instruments.answer}
+            platform={platform}
+            onWatch={setWatch}
           />
-          <BookPanel watched={watched} at={live.at_ms} onChoose={choose} />
-          <BasisPanel
-            perpetual={perpetual}
-            now={watched.find((row) => perpetual !== null && keyText(row) === keyText(perpetual)) ?? null}
-            theme={theme}
-          />
-          <div class="stack">
-            <FeedPanel live={live} />
-            <ServicePanel polled={platform} />
-          </div>
-          <ScannerPanel polled={scanner} chosen={chosen} onChoose={choose} />
-          <FlowPanels seconds={history.seconds} kinds={history.kinds} theme={theme} />
-          <GapPanel polled={gaps} />
-          <QuarantinePanel polled={quarantine} />
-        </div>
+        )}
       </main>
     </>
   );

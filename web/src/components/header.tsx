@@ -49,8 +49,8 @@ export function Header(props: HeaderProps) {
   const source = props.platform.answer ? SOURCE[props.platform.answer.source] : null;
   return (
     <header class="top">
-      <a class="skip" href="#scanner">
-        Skip to the scanner
+      <a class="skip" href="#content">
+        Skip to the content
       </a>
       <h1>
         <svg viewBox="0 0 32 32" aria-hidden="true" class="mark">

@@ -1,0 +1,23 @@
+import { basisHistogram } from './basis_histogram.js';
+import { basisSeries } from './basis_series.js';
+import { basisTerm } from './basis_term.js';
+import { coverageCalendar } from './coverage_calendar.js';
+import { fundingCarry } from './funding_carry.js';
+import { fundingHeat } from './funding_heat.js';
+import { fundingSeries } from './funding_series.js';
+import { pipelineRows } from './pipeline_rows.js';
+import type { PanelSpec } from './spec.js';
+import { storageTables } from './storage_tables.js';
+
+/** Every chart that the page and Grafana share. */
+export const CATALOGUE: readonly PanelSpec[] = [
+  basisSeries,
+  basisHistogram,
+  basisTerm,
+  fundingHeat,
+  fundingSeries,
+  fundingCarry,
+  coverageCalendar,
+  pipelineRows,
+  storageTables,
+];
