@@ -7,6 +7,7 @@ pub mod history;
 pub mod manifest;
 pub mod outcome;
 pub mod report;
+pub mod results;
 pub mod scope;
 pub mod tape;
 

@@ -4,7 +4,6 @@ mod fetch;
 mod merge;
 mod plan;
 
-pub(crate) use fetch::columns;
 pub use fetch::{KindRows, WINDOWS_IN_MEMORY, WindowRows, fetch};
 pub use merge::{OrderKey, merge};
 pub use plan::{Bucket, Extent, Plan, Window};
