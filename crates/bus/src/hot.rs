@@ -115,8 +115,12 @@ impl HotPublisher {
 
     /// Prepares a subject. Call once for each kind and instrument and keep the result.
     pub fn route(&mut self, kind: Kind, venue: &str, instrument: &str) -> Route {
-        let subject = subject::hot(kind, venue, instrument);
-        self.routes.push(Prepared::new(&subject, &kind.schema().tag()));
+        self.route_to(kind, &subject::hot(kind, venue, instrument))
+    }
+
+    /// As [`Self::route`], for rows that travel under a subject of their own: signals and orders.
+    pub fn route_to(&mut self, kind: Kind, subject: &str) -> Route {
+        self.routes.push(Prepared::new(subject, &kind.schema().tag()));
         Route(self.routes.len() as u32 - 1)
     }
 

@@ -132,6 +132,19 @@ macro_rules! integer_field {
 }
 integer_field!(u8 => "UInt8", u16 => "UInt16", u32 => "UInt32", u64 => "UInt64", i8 => "Int8", i64 => "Int64");
 
+/// A computed value; what an exchange sent is never a float.
+impl<'a> Field<'a> for f64 {
+    const CLICKHOUSE: &'static str = "Float64";
+    #[inline]
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.to_bits().to_le_bytes());
+    }
+    #[inline]
+    fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        u64::decode(reader).map(f64::from_bits)
+    }
+}
+
 impl<'a> Field<'a> for Nanos {
     const CLICKHOUSE: &'static str = "DateTime64(9, 'UTC')";
     #[inline]
@@ -190,7 +203,8 @@ decimal_field!(18 => "Decimal(38, 18)", "Nullable(Decimal(38, 18))"; 24 => "Deci
 nullable_field!(
     Nanos => "Nullable(DateTime64(9, 'UTC'))",
     u32 => "Nullable(UInt32)",
-    u64 => "Nullable(UInt64)"
+    u64 => "Nullable(UInt64)",
+    f64 => "Nullable(Float64)"
 );
 
 impl<'a> Field<'a> for bool {

@@ -218,3 +218,66 @@ wire_enum! {
         Suspect = 10 "suspect",
     }
 }
+wire_enum! {
+    /// Whether a signal's value may be believed.
+    Validity {
+        /// Computed from complete and fresh data. Only such a row has a value.
+        Valid = 1 "valid",
+        /// Not enough data yet: no book, a window that is not filled.
+        Warming = 2 "warming",
+        /// A leg is older than its maximum age.
+        Stale = 3 "stale",
+        /// A leg's data cannot be trusted: crossed book, gap, lost events.
+        Suspect = 4 "suspect",
+        /// The data is there but the value is not defined: zero price, unknown funding interval, expired.
+        Refused = 5 "refused",
+    }
+}
+wire_enum! {
+    /// A step in the life of an order of ours, or of a position.
+    OrderStep {
+        /// A strategy wants the order.
+        Decided = 1 "decided",
+        /// Risk lets it pass.
+        Passed = 2 "passed",
+        /// Risk does not; nothing was sent.
+        Refused = 3 "refused",
+        /// It is on its way to the venue.
+        Sent = 4 "sent",
+        /// The venue has it.
+        Acknowledged = 5 "acknowledged",
+        /// The venue did not take it.
+        Rejected = 6 "rejected",
+        /// Some or all of it traded.
+        Fill = 7 "fill",
+        /// We asked to cancel it.
+        CancelSent = 8 "cancel_sent",
+        /// The venue did not cancel it.
+        CancelRejected = 9 "cancel_rejected",
+        /// It trades no more.
+        Cancelled = 10 "cancelled",
+        /// A funding was paid or received.
+        Funding = 11 "funding",
+        /// A funding was due and is not known: the account is incomplete from here on.
+        FundingRefused = 12 "funding_refused",
+        /// The venue closed the position of an instrument that it lists no longer.
+        Settled = 13 "settled",
+        /// Trading was forbidden.
+        Halted = 14 "halted",
+        /// Trading was allowed again.
+        Resumed = 15 "resumed",
+        /// Something that must not happen: a duplicate, late, unknown or contradicting report.
+        Anomaly = 16 "anomaly",
+    }
+}
+wire_enum! {
+    /// How long an order may trade.
+    TimeInForce {
+        /// The step concerns no order.
+        None = 1 "none",
+        /// At once against the book; what does not trade is cancelled.
+        ImmediateOrCancel = 2 "ioc",
+        /// It waits in the book and never takes.
+        PostOnly = 3 "post_only",
+    }
+}

@@ -5,8 +5,8 @@ use crate::arrays::{Integers, Texts};
 use crate::codec::{DecodeError, Field, Label, Reader};
 use crate::decimal::{Price, Quantity, Rate};
 use crate::enums::{
-    BookAction, FundingStage, IdentityClass, InstrumentStatus, InstrumentType, IntervalSource, OptionSide, Origin,
-    Payoff, QuantityUnit, Side, State,
+    BookAction, FundingStage, IdentityClass, InstrumentStatus, InstrumentType, IntervalSource, OptionSide, OrderStep,
+    Origin, Payoff, QuantityUnit, Side, State, TimeInForce, Validity,
 };
 use crate::schema::{Column, Kind, Schema};
 
@@ -249,6 +249,56 @@ event! { Quarantine, 1, "A frame that did not parse or broke the mapping: kept, 
     frame: &'a str, "text", "The frame as received; not UTF-8 bytes are shown as U+FFFD.";
 } }
 
+event! { Signal, 1, "A computed signal: a value, whether it may be believed, and which input caused it. Time is the input's, by our clock." {
+    name: Label<'a>, "name", "The signal as the configuration declares it.";
+    feature: Label<'a>, "name", "The feature that computes it; see the signal reference.";
+    other_venue: Label<'a>, "name", "Venue of the second leg; empty where there is none.";
+    other_instrument: Label<'a>, "canonical id", "Instrument of the second leg; empty where there is none.";
+    value: Option<f64>, "the feature's unit", "The value; NULL unless `validity` is `valid`.";
+    validity: Validity, "", "Whether the value may be believed.";
+    reason: Label<'a>, "name", "Why not: `crossed`, `gap`, `stale`, `interval`, …; empty when valid.";
+    age: Option<u64>, "ns", "Age of the first leg's newest data at this moment; NULL where it has none.";
+    other_age: Option<u64>, "ns", "Age of the second leg's newest data; NULL where it has none.";
+    input: u64, "from 1", "Number of the input that caused it, in the ordered input of whoever computed it.";
+    cause_writer: Label<'a>, "name", "Writer of the event that caused it; empty where the input was no event.";
+    cause_epoch: u32, "unix seconds", "The event's epoch.";
+    cause_counter: u64, "from 1", "The event's counter.";
+    configuration: u64, "hash", "xxh3-64 of the configuration that declares the signal.";
+} }
+
+event! { Order, 1, "A step in the life of an order of ours, or of a position. Time is the trading service's, by our clock; `exch_ts` is when it happened at the venue." {
+    step: OrderStep, "", "What happened.";
+    sequence: u64, "from 1", "Number of the step over all orders of the trading service, without holes.";
+    strategy: Label<'a>, "name", "Whose order or position; empty where it concerns all.";
+    client_order_id: &'a str, "text", "Our name of the order, never used again; empty on steps that concern no order.";
+    venue_order_id: &'a str, "text", "The venue's name of it, once known.";
+    fill_id: &'a str, "text", "The venue's id of the fill, on fills.";
+    intent: Label<'a>, "name", "`open`, `hedge` or `close`; empty on steps that concern no order.";
+    side: Side, "", "Which way; `unknown` on steps that concern no order.";
+    time_in_force: TimeInForce, "", "How long the order may trade.";
+    limit_price: Option<Price>, "quote per base", "Worst price.";
+    quantity: Option<Quantity>, "base", "Quantity ordered.";
+    filled: Option<Quantity>, "base", "Traded so far, this step included.";
+    fill_price: Option<Price>, "quote per base", "Price of the fill, the settlement, or the mark of the funding.";
+    fill_quantity: Option<Quantity>, "base", "Quantity of the fill, or the position that was funded or settled.";
+    liquidity: Label<'a>, "name", "`maker` or `taker`, on fills.";
+    fee: Option<Quantity>, "quote", "Fee of the fill; negative for a rebate.";
+    cash: Option<Quantity>, "quote", "Cash moved by the fill, the settlement or the funding, without the fee; negative when paid.";
+    funding_rate: Option<Rate>, "per interval", "Rate of the funding.";
+    position: Option<Quantity>, "base", "The strategy's position in the instrument behind this step.";
+    bid_price: Option<Price>, "quote per base", "Best bid that we saw at this step.";
+    bid_quantity: Option<Quantity>, "base", "Quantity there.";
+    ask_price: Option<Price>, "quote per base", "Best offer that we saw at this step.";
+    ask_quantity: Option<Quantity>, "base", "Quantity there.";
+    quote_ts: Option<Nanos>, "ns UTC, our clock", "When that quote was received.";
+    signal_ts: Option<Nanos>, "ns UTC, our clock", "When the event that moved the strategy was received.";
+    basis_bps: Option<f64>, "0.01 %", "The basis that moved it.";
+    z_score: Option<f64>, "deviations", "Its distance from the rolling mean.";
+    edge_bps: Option<f64>, "0.01 %", "Expected profit after costs.";
+    reason: Label<'a>, "name", "Why: the strategy's word, the limit that refused, the venue's reason.";
+    detail: &'a str, "text", "For people.";
+} }
+
 /// Bytes of the position prefix at the start of every row.
 pub const POSITION_BYTES: usize = 20;
 
@@ -276,6 +326,8 @@ pub static SCHEMAS: [Schema; Kind::COUNT] = [
     Instrument::SCHEMA,
     Status::SCHEMA,
     Quarantine::SCHEMA,
+    Signal::SCHEMA,
+    Order::SCHEMA,
 ];
 
 impl Kind {
@@ -326,4 +378,6 @@ macro_rules! event_of {
         }
     };
 }
-event_of!(Trade, Quote, Book, Candle, Mark, Funding, OpenInterest, Liquidation, Instrument, Status, Quarantine);
+event_of!(
+    Trade, Quote, Book, Candle, Mark, Funding, OpenInterest, Liquidation, Instrument, Status, Quarantine, Signal, Order
+);

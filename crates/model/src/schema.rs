@@ -93,6 +93,8 @@ kinds! {
     Instrument = "instrument" in "landing.instrument",
     Status = "status" in "landing.status",
     Quarantine = "quarantine" in "ops.quarantine",
+    Signal = "signal" in "landing.signal",
+    Order = "order" in "landing.order",
 }
 
 impl std::fmt::Display for Kind {

@@ -27,6 +27,30 @@ pub fn hot(kind: Kind, venue: &str, instrument: &str) -> String {
     out
 }
 
+/// Hot path of a signal: `sig.v1.<signal name>.<venue>.<instrument>`, one row a message.
+#[must_use]
+pub fn signal(name: &str, venue: &str, instrument: &str) -> String {
+    let mut out = format!("sig.{VERSION}.");
+    push_token(name, &mut out);
+    out.push('.');
+    push_token(venue, &mut out);
+    out.push('.');
+    push_token(instrument, &mut out);
+    out
+}
+
+/// Hot path of an order's step: `ord.v1.<step>.<venue>.<instrument>`, one row a message.
+#[must_use]
+pub fn order(step: &str, venue: &str, instrument: &str) -> String {
+    let mut out = format!("ord.{VERSION}.");
+    push_token(step, &mut out);
+    out.push('.');
+    push_token(venue, &mut out);
+    out.push('.');
+    push_token(instrument, &mut out);
+    out
+}
+
 /// Durable log: `log.v1.<kind>.<venue>.<writer>`, one block a message.
 #[must_use]
 pub fn log(kind: Kind, venue: &str, writer: &str) -> String {

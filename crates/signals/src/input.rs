@@ -102,21 +102,22 @@ impl<'a> Input<'a> {
 
 /// The time of whoever consumes inputs: the latest time any input stated. It never goes back, whatever
 /// the clocks of different hosts do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct InputClock {
-    now: Option<Nanos>,
+    /// Nanoseconds; `None` before the first input.
+    now: Option<i64>,
 }
 
 impl InputClock {
     /// Moves on to the input's time and returns the time from here on.
     pub fn observe(&mut self, input: &Input<'_>) -> Nanos {
-        self.now = self.now.max(input.at());
+        self.now = self.now.max(input.at().map(|at| at.0));
         self.now()
     }
 
     /// The time; the Unix epoch before the first input.
     #[must_use]
     pub fn now(&self) -> Nanos {
-        self.now.unwrap_or_default()
+        Nanos(self.now.unwrap_or_default())
     }
 }

@@ -5,10 +5,21 @@
 //! changed to a [`Sink`].
 #![forbid(unsafe_code)]
 
+pub mod book;
+pub mod definition;
 mod engine;
+mod error;
+mod feature;
 pub mod input;
+mod instance;
+pub mod market;
+pub mod number;
 mod output;
+pub mod window;
 
+pub use definition::Definition;
 pub use engine::{Engine, Sink};
+pub use error::SignalError;
+pub use feature::{Description, Feature};
 pub use input::{Input, InputClock, Position};
-pub use output::{Output, Validity};
+pub use output::{Computed, Output, Reason};

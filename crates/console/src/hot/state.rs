@@ -115,7 +115,7 @@ impl HotState {
                 self.with_entry(kind, &row.header, now, |_| {});
                 notice(&mut self.quarantined, &row.header, row.reason.0, row.detail);
             }
-            Kind::Book | Kind::Candle | Kind::OpenInterest | Kind::Liquidation => {
+            Kind::Book | Kind::Candle | Kind::OpenInterest | Kind::Liquidation | Kind::Signal | Kind::Order => {
                 let header = Header::decode(reader)?;
                 self.with_entry(kind, &header, now, |_| {});
             }

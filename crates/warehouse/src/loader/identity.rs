@@ -117,7 +117,10 @@ fn write_identity(event: &Event<'_>, parts: &mut Parts<'_>) {
         Event::Instrument(row) => {
             parts.text(row.symbol).integer(row.instrument_id).integer(row.content_hash);
         }
-        Event::Status(_) | Event::Quarantine(_) => {
+        Event::Order(row) => {
+            parts.text(row.client_order_id).integer(row.sequence);
+        }
+        Event::Status(_) | Event::Quarantine(_) | Event::Signal(_) => {
             parts.position(header).integer(header.counter);
         }
     }
@@ -147,7 +150,8 @@ pub fn hash_expression(kind: Kind) -> String {
         }
         Kind::Liquidation => &["order_id"],
         Kind::Instrument => &["symbol", "toString(instrument_id)", "toString(content_hash)"],
-        Kind::Status | Kind::Quarantine => &["writer", "toString(epoch)", "toString(counter)"],
+        Kind::Order => &["client_order_id", "toString(sequence)"],
+        Kind::Status | Kind::Quarantine | Kind::Signal => &["writer", "toString(epoch)", "toString(counter)"],
     };
     let mut parts = vec!["venue", "instrument", "toString(toUnixTimestamp64Nano(event_ts))"];
     parts.extend(own);
@@ -168,6 +172,6 @@ fn weak_content(kind: Kind) -> Option<&'static [&'static str]> {
         Kind::Mark => Some(&["mark_price", "index_price", "estimated_settle_price"]),
         Kind::Funding => Some(&["rate", "absolute_rate"]),
         Kind::OpenInterest => Some(&["quantity", "value"]),
-        Kind::Book | Kind::Instrument | Kind::Status | Kind::Quarantine => None,
+        Kind::Book | Kind::Instrument | Kind::Status | Kind::Quarantine | Kind::Signal | Kind::Order => None,
     }
 }

@@ -154,6 +154,23 @@ pub async fn identity_is_the_same_in_rust_and_in_the_warehouse() {
                     detail: &text,
                     frame: "x",
                 }),
+                Kind::Signal => Event::Signal(Signal {
+                    header: head,
+                    name: codec::Label("basis"),
+                    feature: codec::Label("basis"),
+                    other_venue: codec::Label(""),
+                    other_instrument: codec::Label(""),
+                    value: (counter % 2 == 0).then_some(counter as f64),
+                    validity: Validity::Valid,
+                    reason: codec::Label(""),
+                    age: (counter % 3 == 0).then_some(counter),
+                    other_age: None,
+                    input: counter,
+                    cause_writer: codec::Label("feed-x"),
+                    cause_epoch: 7,
+                    cause_counter: counter,
+                    configuration: 1,
+                }),
             };
             hashes.push(hasher.hash(&event));
             event.encode(&mut rows);
