@@ -10,6 +10,9 @@ use rust_embed::RustEmbed;
 #[allow_missing = true]
 struct Dist;
 
+/// The page's tabs; `/` is the overview. The same list stands in `web/src/data/address.ts`.
+const PAGES: [&str; 5] = ["basis", "funding", "quality", "storage", "pipeline"];
+
 const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>KubeTrader</title>\
 <h1>The page is not built in</h1><p>This program was compiled before the page was built. Run \
 <code>npm ci &amp;&amp; npm run build</code> in <code>web/</code>, then compile again (<code>make build</code>).</p>\
@@ -19,7 +22,8 @@ const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\
 /// reaches the file system.
 pub async fn asset(uri: Uri) -> Response {
     let path = uri.path().trim_start_matches('/');
-    let path = if path.is_empty() { "index.html" } else { path };
+    // The page's own addresses are drawn by its script.
+    let path = if path.is_empty() || PAGES.contains(&path) { "index.html" } else { path };
     let Some(file) = Dist::get(path) else {
         return match path {
             "index.html" => (StatusCode::SERVICE_UNAVAILABLE, Html(NOT_BUILT)).into_response(),

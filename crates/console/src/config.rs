@@ -46,6 +46,10 @@ pub struct ConsoleConfig {
     pub limits: AgeLimits,
     /// Most live streams at once; further clients are told to wait.
     pub max_clients: usize,
+    /// Whether the page may end services to show that nothing is lost. On loopback only.
+    pub demonstration: bool,
+    /// How long a token of the page is good.
+    pub token_lifetime: Duration,
 }
 
 impl ConsoleConfig {
@@ -63,6 +67,8 @@ impl ConsoleConfig {
             stale_after: Duration::from_secs(5),
             limits: AgeLimits::default(),
             max_clients: 64,
+            demonstration: false,
+            token_lifetime: Duration::from_secs(120),
         }
     }
 }

@@ -12,6 +12,7 @@ mod config;
 mod error;
 pub mod hot;
 mod metrics;
+mod panels;
 mod security;
 mod seed;
 mod services;
@@ -137,6 +138,7 @@ fn start(
         metrics: metrics.clone(),
         places: Arc::new(Semaphore::new(config.max_clients)),
         started_ms: wall_clock().0 / 1_000_000,
+        demonstration: api::Demonstration::default(),
     })
 }
 

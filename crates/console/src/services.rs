@@ -59,15 +59,29 @@ struct Told {
 /// # Errors
 /// In words: no supervisor there, or no sensible answer.
 pub async fn ask(socket: &Path) -> Result<Vec<Service>, String> {
-    let asking = tokio::time::timeout(ANSWER_WITHIN, converse(socket));
-    let line = asking.await.map_err(|_| "the supervisor does not answer".to_owned())?;
-    let line = line.map_err(|error| format!("cannot ask the supervisor at {}: {error}", socket.display()))?;
-    read(&line)
+    read(&told(socket, r#"{"command":"status","memory":false}"#).await?)
 }
 
-async fn converse(socket: &Path) -> std::io::Result<String> {
+/// Has the supervisor end a service's process without warning (SIGKILL).
+///
+/// # Errors
+/// In words: no supervisor there, or it refuses.
+pub async fn kill(socket: &Path, service: &str) -> Result<(), String> {
+    let request = serde_json::json!({"command": "kill", "service": service, "signal": 9});
+    let line = told(socket, &request.to_string()).await?;
+    let answer: Answer = serde_json::from_str(&line).map_err(|error| format!("the supervisor's answer: {error}"))?;
+    if answer.answer == "done" { Ok(()) } else { Err(format!("the supervisor refused: {}", answer.reason)) }
+}
+
+async fn told(socket: &Path, request: &str) -> Result<String, String> {
+    let asking = tokio::time::timeout(ANSWER_WITHIN, converse(socket, request));
+    let line = asking.await.map_err(|_| "the supervisor does not answer".to_owned())?;
+    line.map_err(|error| format!("cannot ask the supervisor at {}: {error}", socket.display()))
+}
+
+async fn converse(socket: &Path, request: &str) -> std::io::Result<String> {
     let mut stream = UnixStream::connect(socket).await?;
-    stream.write_all(b"{\"command\":\"status\",\"memory\":false}\n").await?;
+    stream.write_all(format!("{request}\n").as_bytes()).await?;
     let mut line = String::new();
     BufReader::new(stream.take(LONGEST_ANSWER)).read_line(&mut line).await?;
     Ok(line)

@@ -1,8 +1,10 @@
 //! The API under `/api/v1`: what the page asks for.
 
+mod demonstration;
 mod live;
 mod market;
 mod operations;
+pub mod panel;
 mod problem;
 mod query;
 
@@ -17,6 +19,7 @@ use crate::hot::snapshot::Snapshot;
 use crate::hot::task::BusState;
 use crate::metrics::Metrics;
 
+pub use demonstration::Demonstration;
 pub use problem::Problem;
 pub use query::Warehouse;
 
@@ -39,6 +42,27 @@ pub struct Shared {
     pub places: Arc<Semaphore>,
     /// When the console started, ms UTC.
     pub started_ms: i64,
+    /// Ending a service for show.
+    pub demonstration: Demonstration,
+}
+
+impl Shared {
+    /// The end of what the warehouse holds, ms UTC: the newest second of its marts, or the present when they are
+    /// empty. In a replay it is not today.
+    ///
+    /// # Errors
+    /// As [`Warehouse::rows`].
+    pub async fn newest(&self) -> Result<i64, Problem> {
+        #[derive(serde::Deserialize)]
+        struct Newest {
+            at_ms: i64,
+        }
+        const SQL: &str = "SELECT greatest((SELECT toUnixTimestamp(max(ts)) FROM marts.quote_1s), \
+            (SELECT toUnixTimestamp(max(ts)) FROM marts.candle_1s)) * 1000 AS at_ms";
+        let rows: Vec<Newest> = self.warehouse.rows(SQL, kt_warehouse::client::Options::new()).await?;
+        let now = crate::hot::task::wall_clock().0 / 1_000_000;
+        Ok(rows.first().map(|row| row.at_ms + 1000).filter(|at| *at > 1000).map_or(now, |at| at.min(now)))
+    }
 }
 
 /// The API's routes.
@@ -53,6 +77,8 @@ pub fn router(shared: Shared) -> Router {
         .route("/gaps", get(operations::gaps))
         .route("/quarantine", get(operations::quarantine))
         .route("/platform", get(operations::platform))
+        .route("/panels/{panel}", get(panel::panel))
+        .route("/demonstration", get(demonstration::offer).post(demonstration::start))
         .route("/live", get(live::live))
         .fallback(|| async { Problem::not_found("there is no such question", "see docs/reference/console.md") })
         .method_not_allowed_fallback(|| async { Problem::method("the API only answers GET") })

@@ -31,6 +31,11 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, error, hint)
     }
 
+    /// Not allowed, whatever was asked.
+    pub fn forbidden(error: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, error, hint)
+    }
+
     /// The method is not allowed.
     pub fn method(error: impl Into<String>) -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, error, "use GET")

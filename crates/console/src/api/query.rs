@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Query};
+use axum::body::Bytes;
 use axum::http::request::Parts;
 use kt_warehouse::client::{Client, ClientError, Options};
 use serde::de::DeserializeOwned;
@@ -38,18 +39,44 @@ impl Warehouse {
         Self { client, places: Arc::new(Semaphore::new(AT_ONCE)), metrics }
     }
 
+    /// The warehouse's client, for what bounds itself.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// Rows of a statement whose values are bound by `options`.
     ///
     /// # Errors
     /// A [`Problem`] that says what to do.
     pub async fn rows<T: DeserializeOwned>(&self, sql: &str, options: Options) -> Result<Vec<T>, Problem> {
+        self.asked(async |options| self.client.query_rows(sql, options).await, options, 1).await
+    }
+
+    /// The result in the format that `options` name. Panels may use the engine's threads.
+    ///
+    /// # Errors
+    /// As [`Warehouse::rows`].
+    pub async fn bytes(&self, sql: &str, options: Options) -> Result<Bytes, Problem> {
+        let options = options
+            .setting("output_format_json_quote_64bit_integers", 0)
+            .setting("do_not_merge_across_partitions_select_final", 1);
+        self.asked(async |options| self.client.query_bytes(sql, options).await, options, 2).await
+    }
+
+    async fn asked<T>(
+        &self,
+        ask: impl AsyncFnOnce(&Options) -> Result<T, ClientError>,
+        options: Options,
+        threads: u32,
+    ) -> Result<T, Problem> {
         let options = options
             .setting("max_execution_time", ENGINE_SECONDS)
             .setting("max_result_rows", MOST_ROWS)
-            .setting("max_threads", 1);
+            .setting("max_threads", threads);
         let asking = async {
             let _place = self.places.acquire().await;
-            self.client.query_rows(sql, &options).await
+            ask(&options).await
         };
         match timeout(ANSWER_WITHIN, asking).await {
             Ok(Ok(rows)) => {

@@ -7,11 +7,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod api;
+mod demonstration;
 mod engines;
 mod flood;
 mod flow;
 mod http;
 mod outage;
+mod panels;
 mod publisher;
 mod stage;
 
@@ -47,6 +49,7 @@ impl Run {
     /// One platform for all tests; those that break something come last.
     async fn all(&mut self) {
         let mut stage = stage::Stage::start(0, |_| {}).await;
+        self.test("panels::empty_is_an_answer", panels::empty_is_an_answer(&stage)).await;
         stage.run_market();
         self.test("api::refuses_wrong_questions", api::refuses_wrong_questions(&stage)).await;
         self.test("api::keeps_strangers_out", api::keeps_strangers_out(&stage)).await;
@@ -57,6 +60,12 @@ impl Run {
         self.test("api::delay_until_queryable_is_probed", api::delay_until_queryable_is_probed(&stage)).await;
         self.test("api::a_silent_feed_is_stale", api::a_silent_feed_is_stale(&stage)).await;
         self.test("api::gaps_and_suspects_are_told", api::gaps_and_suspects_are_told(&stage)).await;
+        self.test("panels::refuses_wrong_questions", panels::refuses_wrong_questions(&stage)).await;
+        self.test("panels::rows_statement_and_file_agree", panels::rows_statement_and_file_agree(&stage)).await;
+        self.test("panels::knowledge_has_a_moment", panels::knowledge_has_a_moment(&stage)).await;
+        self.test("demonstration::is_off_by_default", demonstration::is_off_by_default(&stage)).await;
+        let orders = demonstration::takes_orders_from_its_own_page_only(&stage);
+        self.test("demonstration::takes_orders_from_its_own_page_only", orders).await;
         self.test("flood::nothing_is_missed", flood::nothing_is_missed(&stage)).await;
         self.test("outage::warehouse_gone", outage::warehouse_gone(&mut stage)).await;
         self.test("outage::messaging_gone", outage::messaging_gone(&mut stage)).await;

@@ -52,8 +52,9 @@ pub(crate) fn sim(config: &Config) -> Result<(), Error> {
 /// `kt load`.
 pub(crate) fn load(config: &Config) -> Result<(), Error> {
     let settings = &config.load;
-    let warehouse = format!("http://{}", config.address(config.warehouse.port));
-    let mut loader = LoaderConfig::new(bus(config, "kt-load"), &warehouse, config.address(settings.metrics_port));
+    let (bus, metrics) = (bus(config, "kt-load"), config.address(settings.metrics_port));
+    let mut loader = LoaderConfig::new(bus, &config.warehouse_url(), metrics);
+    loader.warehouse_user = config.warehouse_user("kt-load")?;
     loader.log = log(config);
     loader.buffer_bytes = usize::try_from(settings.buffer.0).unwrap_or(usize::MAX);
     loader.inserters = settings.inserters;
@@ -62,8 +63,8 @@ pub(crate) fn load(config: &Config) -> Result<(), Error> {
 
 /// How a service reaches messaging.
 pub(super) fn bus(config: &Config, name: &str) -> BusConfig {
-    let address = config.address(config.nats.port);
-    BusConfig { url: format!("nats://{address}"), ..BusConfig::local(address.port(), name) }
+    let local = BusConfig::local(config.address(config.nats.port).port(), name);
+    BusConfig { url: config.nats_url(), credentials: config.nats_credentials(name), ..local }
 }
 
 /// The limits of the durable log.
@@ -80,11 +81,13 @@ pub(crate) fn console(config: &Config) -> Result<(), Error> {
     let mut console = ConsoleConfig::local(ports[0], ports[1], ports[2]);
     console.listen = config.address(settings.port);
     console.bus = bus(config, "kt-console");
-    console.warehouse_url = format!("http://{}", config.address(config.warehouse.port));
+    console.warehouse_url = config.warehouse_url();
+    console.warehouse_user = config.warehouse_user("kt-console")?;
     console.allowed_hosts = settings.allowed_hosts.clone();
     console.control_socket = Some(config.run_file("control.sock"));
     console.stale_after = Duration::from_secs(settings.stale_after_s);
     console.max_clients = settings.max_clients;
+    console.demonstration = settings.demonstration;
     console.source = match config.source.mode {
         SourceMode::Generated => kt_console::Source::Generated,
         SourceMode::Replay => kt_console::Source::Replay,
@@ -94,7 +97,7 @@ pub(crate) fn console(config: &Config) -> Result<(), Error> {
 }
 
 /// Runs a service to its end on a runtime of its own.
-pub(super) fn run(service: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
+pub(crate) fn run(service: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -103,7 +106,7 @@ pub(super) fn run(service: impl Future<Output = Result<(), Error>>) -> Result<()
 }
 
 /// Completes when SIGTERM or SIGINT arrives. Must be called inside a runtime.
-pub(super) fn stop_requested() -> Result<impl Future<Output = ()> + Send + 'static, Error> {
+pub(crate) fn stop_requested() -> Result<impl Future<Output = ()> + Send + 'static, Error> {
     let listen = |kind| signal(kind).map_err(Error::doing("listening for signals"));
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     Ok(async move {

@@ -1,6 +1,7 @@
 //! The platform's configuration: one tree of structs, complete defaults, strict reading.
 
 mod load;
+mod remote;
 mod paths;
 mod size;
 mod speed;
@@ -32,6 +33,10 @@ pub(crate) struct Config {
     pub(crate) log: Log,
     pub(crate) feed: Feed,
     pub(crate) load: Load,
+    pub(crate) signals: Signals,
+    pub(crate) orchestration: Orchestration,
+    pub(crate) s3: S3,
+    pub(crate) tiers: Tiers,
 }
 
 /// What concerns all services. Directories are absolute once loaded.
@@ -73,6 +78,11 @@ pub(crate) struct Nats {
     pub(crate) user: String,
     pub(crate) store_limit: ByteSize,
     pub(crate) memory_limit: ByteSize,
+    /// Empty: the one that `kt up` starts.
+    pub(crate) url: String,
+    pub(crate) username: String,
+    /// Empty or absolute once loaded.
+    pub(crate) password_file: PathBuf,
 }
 
 /// ClickHouse in-process.
@@ -83,6 +93,11 @@ pub(crate) struct Warehouse {
     pub(crate) user: String,
     pub(crate) memory_limit: ByteSize,
     pub(crate) sandbox: Sandbox,
+    /// Empty: the one that `kt up` starts.
+    pub(crate) url: String,
+    pub(crate) username: String,
+    /// Empty or absolute once loaded.
+    pub(crate) password_file: PathBuf,
 }
 
 /// How strictly the warehouse's process is confined.
@@ -147,6 +162,7 @@ pub(crate) struct Console {
     pub(crate) allowed_hosts: Vec<String>,
     pub(crate) stale_after_s: u64,
     pub(crate) max_clients: usize,
+    pub(crate) demonstration: bool,
 }
 
 /// The durable log.
@@ -179,6 +195,46 @@ pub(crate) struct Load {
     pub(crate) inserters: usize,
 }
 
+/// Features and signals.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Signals {
+    pub(crate) metrics_port: u16,
+    /// Empty: the built-in declarations. Absolute once loaded.
+    pub(crate) file: PathBuf,
+    pub(crate) tick_ms: u64,
+    pub(crate) snapshot_s: u64,
+    pub(crate) tape_size: ByteSize,
+}
+
+/// The embedded object store.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct S3 {
+    pub(crate) port: u16,
+    pub(crate) metrics_port: u16,
+    pub(crate) keep_free: ByteSize,
+}
+
+/// Where the warehouse keeps data by age, and what that costs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tiers {
+    pub(crate) hot_days: u32,
+    pub(crate) hot_price: f64,
+    pub(crate) cold_price: f64,
+    pub(crate) currency: String,
+}
+
+/// Dagster and dbt.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Orchestration {
+    pub(crate) enabled: bool,
+    pub(crate) web_port: u16,
+    pub(crate) user: String,
+}
+
 impl Config {
     /// The address of a service whose configured port is `port`.
     pub(crate) fn address(&self, port: u16) -> SocketAddr {
@@ -197,6 +253,10 @@ impl Config {
             ("console.port", self.console.port),
             ("feed.metrics_port", self.feed.metrics_port),
             ("load.metrics_port", self.load.metrics_port),
+            ("signals.metrics_port", self.signals.metrics_port),
+            ("orchestration.web_port", self.orchestration.web_port),
+            ("s3.port", self.s3.port),
+            ("s3.metrics_port", self.s3.metrics_port),
         ]
     }
 
@@ -208,6 +268,11 @@ impl Config {
     /// A file of the supervisor: lock, control socket, effective configuration.
     pub(crate) fn run_file(&self, name: &str) -> PathBuf {
         self.data("run").join(name)
+    }
+
+    /// Where `make setup` put the Python environments: next to the engines.
+    pub(crate) fn python_dir(&self) -> PathBuf {
+        self.platform.engines_dir.parent().unwrap_or(&self.platform.engines_dir).join("python")
     }
 
     /// An engine's file below the engines directory.
