@@ -1,4 +1,4 @@
-//! Puts the SQL scripts below `sql/` into the binary.
+//! Puts the SQL scripts below `sql/` and the sources of the orchestration into the binary.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,37 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         writeln!(code, "];")?;
     }
+    orchestration(&root, &mut code)?;
     fs::write(Path::new(&env::var("OUT_DIR")?).join("embedded.rs"), code)?;
+    Ok(())
+}
+
+/// The sources of the orchestration with their paths; what they write when they run is not among them.
+fn orchestration(root: &Path, code: &mut String) -> Result<(), Box<dyn std::error::Error>> {
+    const LEFT_OUT: [&str; 6] = ["tests/test_", "__pycache__", "target", "logs", ".work", "requirements.in"];
+    let base = root.join("orchestration");
+    let mut found = Vec::new();
+    let mut folders = vec![base.clone()];
+    while let Some(folder) = folders.pop() {
+        println!("cargo:rerun-if-changed={}", folder.display());
+        for entry in fs::read_dir(&folder)? {
+            let path = entry?.path();
+            let name = path.strip_prefix(&base)?.display().to_string();
+            if LEFT_OUT.iter().any(|part| name.contains(part)) || name.contains("/.") || name.starts_with('.') {
+                continue;
+            }
+            if path.is_dir() { folders.push(path) } else { found.push((name, path)) }
+        }
+    }
+    found.sort();
+    writeln!(
+        code,
+        "/// Files of `orchestration`: path and bytes.\npub(crate) const ORCHESTRATION: &[(&str, &[u8])] = &["
+    )?;
+    for (name, path) in found {
+        writeln!(code, "    ({name:?}, include_bytes!({:?})),", path.display().to_string())?;
+    }
+    writeln!(code, "];")?;
     Ok(())
 }
 

@@ -106,6 +106,12 @@ pub(crate) enum Command {
         after_help = "Example:\n  kt audit --json\n\nExit code 0 only when nothing is lost, duplicated or missing."
     )]
     Audit(Audit),
+    /// Show where data lies by day: local disk or object store; move days, find what kills left behind
+    #[command(after_help = "Examples:\n  kt tiers --json\n  kt tiers move --before 2026-11-01")]
+    Tiers(crate::commands::tiers::Options),
+    /// Show what the data costs per month by venue, now and at the current rate
+    #[command(after_help = "Example:\n  kt cost --json")]
+    Cost(crate::commands::cost::Options),
     /// Show, check or apply the databases' migrations
     #[command(after_help = "Example:\n  kt migrate info")]
     Migrate(Migrate),
@@ -121,12 +127,20 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: VenueAction,
     },
+    /// What Dagster does: instruments, backfill, daily marts, backtests
+    Orchestration {
+        #[command(subcommand)]
+        action: crate::commands::orchestration::Action,
+    },
     /// Measure every stage and the whole way from exchange frames to the warehouse
     #[command(after_help = "Example:\n  kt bench --stage decode --rounds 5")]
     Bench(crate::bench::Options),
     /// Serve the warehouse (started by `kt up`)
     #[command(after_help = "Example:\n  kt warehouse --data-dir /tmp/kt")]
     Warehouse,
+    /// Serve the object store (started by `kt up`)
+    #[command(after_help = "Example:\n  kt s3 --set s3.port=9000")]
+    S3,
     /// Serve the simulated exchange (started by `kt up`)
     #[command(after_help = "Example:\n  kt sim --set sim.seed=7")]
     Sim,
@@ -136,6 +150,12 @@ pub(crate) enum Command {
     /// Load the durable log into the warehouse (started by `kt up`)
     #[command(after_help = "Example:\n  kt load --set load.inserters=4")]
     Load,
+    /// Compute signals (started by `kt up`), or say what is computed
+    #[command(after_help = "Example:\n  kt signals list")]
+    Signals {
+        #[command(subcommand)]
+        action: Option<crate::commands::signals::SignalsAction>,
+    },
     /// Serve the page (started by `kt up`)
     #[command(after_help = "Example:\n  kt console --port-offset 100")]
     Console,
@@ -167,6 +187,9 @@ pub(crate) struct Up {
     /// Do not start the page
     #[arg(long)]
     no_console: bool,
+    /// Do not start Dagster
+    #[arg(long)]
+    no_orchestration: bool,
     /// Return when the platform is ready and leave it running; `kt down` stops it
     #[arg(long)]
     pub(crate) detach: bool,
@@ -197,6 +220,9 @@ impl Up {
         }
         if self.no_console {
             flags.push(("console.enabled", Value::Boolean(false), "--no-console"));
+        }
+        if self.no_orchestration {
+            flags.push(("orchestration.enabled", Value::Boolean(false), "--no-orchestration"));
         }
     }
 }

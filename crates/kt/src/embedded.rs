@@ -1,3 +1,3 @@
-//! The SQL scripts that were built into the binary.
+//! The SQL scripts and the sources of the orchestration that were built into the binary.
 
 include!(concat!(env!("OUT_DIR"), "/embedded.rs"));

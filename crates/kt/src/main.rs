@@ -13,6 +13,8 @@ mod error;
 mod http;
 mod lifeline;
 mod logging;
+mod orchestration;
+mod object_store;
 mod process;
 mod progress;
 mod supervisor;
@@ -66,6 +68,12 @@ fn run(cli: Cli) -> Result<(), Error> {
         Command::Doctor { json } => commands::doctor::run(&config, json),
         Command::Query(options) => commands::query::run(&running(), &options),
         Command::Audit(options) => commands::audit::run(&running(), &options),
+        Command::Tiers(options) if cli.global.supervised => {
+            service(&config, true)?;
+            commands::tiers::run(&config, &options)
+        }
+        Command::Tiers(options) => commands::tiers::run(&running(), &options),
+        Command::Cost(options) => commands::cost::run(&running(), &options),
         Command::Migrate(options) if cli.global.supervised => {
             service(&config, true)?;
             commands::migrate::run(&config, &options)
@@ -73,6 +81,9 @@ fn run(cli: Cli) -> Result<(), Error> {
         Command::Migrate(options) => commands::migrate::run(&running(), &options),
         Command::Config { effective } => commands::config::run(&config, effective),
         Command::Venue { action: cli::VenueAction::Check(options) } => venue_check::run(&options),
+        Command::Orchestration { action } => {
+            commands::orchestration::run(&config, &running, &action, cli.global.supervised)
+        }
         Command::Bench(options) => bench::run(&config, &options),
         Command::Warehouse => {
             // No second thread may exist before the warehouse has restricted itself.
@@ -81,6 +92,10 @@ fn run(cli: Cli) -> Result<(), Error> {
                 lifeline::arm_signal()?;
             }
             commands::warehouse::run(&config)
+        }
+        Command::S3 => {
+            service(&config, cli.global.supervised)?;
+            commands::s3::run(&config)
         }
         Command::Sim => {
             service(&config, cli.global.supervised)?;
@@ -93,6 +108,11 @@ fn run(cli: Cli) -> Result<(), Error> {
         Command::Load => {
             service(&config, cli.global.supervised)?;
             commands::services::load(&config)
+        }
+        Command::Signals { action: Some(action) } => commands::signals::ask(&running(), &action),
+        Command::Signals { action: None } => {
+            service(&config, cli.global.supervised)?;
+            commands::signals::serve(&config)
         }
         Command::Console => {
             service(&config, cli.global.supervised)?;

@@ -33,6 +33,7 @@ impl Identity {
 struct Stat {
     state: char,
     parent: u32,
+    group: u32,
     started: u64,
 }
 
@@ -44,6 +45,7 @@ impl Stat {
         Some(Self {
             state: fields.first()?.chars().next()?,
             parent: fields.get(1)?.parse().ok()?,
+            group: fields.get(2)?.parse().ok()?,
             started: fields.get(19)?.parse().ok()?,
         })
     }
@@ -53,6 +55,11 @@ impl Stat {
 pub(crate) fn all() -> Vec<u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// The processes of a process group.
+pub(crate) fn group(leader: u32) -> Vec<u32> {
+    all().into_iter().filter(|pid| Stat::read(*pid).is_some_and(|stat| stat.group == leader)).collect()
 }
 
 /// A process and all its descendants.

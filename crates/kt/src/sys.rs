@@ -64,6 +64,19 @@ pub(crate) fn die_with_parent(command: &mut Command, signal: i32) {
     let _ = (command, signal);
 }
 
+/// Lets the child give way to processes of a smaller niceness.
+pub(crate) fn be_nice(command: &mut Command, niceness: i32) {
+    // SAFETY: setpriority on the calling process is a plain system call, safe between fork and exec.
+    unsafe {
+        command.pre_exec(move || {
+            if libc::setpriority(libc::PRIO_PROCESS, 0, niceness) != 0 {
+                return Err(io::Error::last_os_error());
+            }
+            Ok(())
+        });
+    }
+}
+
 /// Makes the child the leader of a session of its own: the terminal's signals do not reach it.
 pub(crate) fn own_session(command: &mut Command) {
     // SAFETY: setsid is async-signal-safe.

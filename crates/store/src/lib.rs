@@ -4,10 +4,12 @@
 
 mod connection;
 mod error;
+mod login;
 mod migration;
 mod platform_event;
 
 pub use connection::{Store, StoreConfig};
 pub use error::Error;
+pub use login::Login;
 pub use migration::PostgresTarget;
 pub use platform_event::{EventKind, PlatformEvent};

@@ -40,7 +40,7 @@ impl Platform {
         let own = config::load(&Overrides { settings: given.clone(), ..Overrides::default() })?;
         let arguments = given.into_iter().flat_map(|setting| ["--set".to_owned(), setting]).collect();
         let mut platform = Self { supervisor: None, config: own, arguments, _folder: folder };
-        let mut command = platform.kt(&["up", "--plain"])?;
+        let mut command = platform.kt(&["up", "--plain", "--no-orchestration"])?;
         command.stdin(Stdio::null()).stdout(Stdio::null());
         platform.supervisor = Some(Process::start(command)?);
         let deadline = Instant::now() + PATIENCE;

@@ -2,14 +2,19 @@
 
 pub(crate) mod audit;
 pub(crate) mod config;
+pub(crate) mod cost;
 pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod feed;
 pub(crate) mod logs;
 pub(crate) mod migrate;
+pub(crate) mod orchestration;
 pub(crate) mod query;
+pub(crate) mod s3;
 pub(crate) mod services;
+pub(crate) mod signals;
 pub(crate) mod status;
+pub(crate) mod tiers;
 pub(crate) mod up;
 pub(crate) mod warehouse;
 
@@ -31,7 +36,7 @@ pub(crate) fn running_config(config: &Config) -> Config {
 }
 
 /// Runs a future to its end on this thread.
-fn block_on<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -64,6 +69,9 @@ fn plain_table() -> comfy_table::Table {
 
 /// A client of the platform's warehouse.
 fn warehouse_client(config: &Config) -> Result<kt_warehouse::Client, Error> {
-    let address = config.address(config.warehouse.port);
-    kt_warehouse::Client::new(&format!("http://{address}")).map_err(Error::doing("preparing a request"))
+    let client = kt_warehouse::Client::new(&config.warehouse_url()).map_err(Error::doing("preparing a request"))?;
+    Ok(match config.warehouse_user("kt")? {
+        Some((user, password)) => client.with_user(&user, &password),
+        None => client,
+    })
 }

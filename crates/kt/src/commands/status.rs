@@ -20,7 +20,7 @@ pub(crate) fn run(config: &Config, options: &Status) -> Result<(), Error> {
     } else {
         show(&status);
     }
-    let down: Vec<_> = status.services.iter().filter(|service| !service.state.is_up()).collect();
+    let down: Vec<_> = status.services.iter().filter(|service| service.is_down()).collect();
     if down.is_empty() {
         return Ok(());
     }

@@ -42,6 +42,11 @@ pub(crate) fn run(config: &Config, options: &Up) -> Result<(), Error> {
 
 /// Refuses to start while something is in the way, before anything is written.
 fn refuse_obstacles(config: &Config) -> Result<(), Error> {
+    if let Some(key) = config.remote_engine() {
+        return Err(Error::usage(format!(
+            "{key} names an engine elsewhere, but `kt up` starts its own; leave it empty, or start the services one by one"
+        )));
+    }
     // Ports are held and files are locked by the platform that runs already: say only that.
     if let Some(holder) = lock::holder(config) {
         return Err(lock::taken(config, Some(holder)));
@@ -72,7 +77,11 @@ fn detach(config: &Config, options: &Up) -> Result<(), Error> {
     command.args(arguments).arg("--in-background").stdin(Stdio::null()).stdout(output).stderr(errors);
     sys::own_session(&mut command);
     let child = command.spawn().map_err(Error::doing("starting the supervisor"))?;
-    follow(config, child, Progress::new(options.plain), &output_path)
+    let progress = Progress::new(options.plain);
+    if let Some(absence) = crate::orchestration::absence(config) {
+        progress.say(&absence);
+    }
+    follow(config, child, progress, &output_path)
 }
 
 fn follow(

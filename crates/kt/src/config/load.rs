@@ -227,10 +227,20 @@ fn check(config: &Config, merged: &Merged) -> Result<(), (String, String)> {
         ("feed.spool_size", config.feed.spool_size.0),
         ("load.buffer", config.load.buffer.0),
         ("load.inserters", config.load.inserters as u64),
+        ("signals.tick_ms", config.signals.tick_ms),
+        ("signals.snapshot_s", config.signals.snapshot_s),
+        ("signals.tape_size", config.signals.tape_size.0),
     ];
     for (key, value) in positive {
         if value == 0 {
             return Err((key.into(), "must be above 0".into()));
+        }
+    }
+    let addresses =
+        [("nats.url", &config.nats.url, "nats://"), ("warehouse.url", &config.warehouse.url, "http")];
+    for (key, url, scheme) in addresses {
+        if !url.is_empty() && !(url.starts_with(scheme) && url.contains("://")) {
+            return Err((key.into(), format!("{url:?} is no address such as {scheme}…")));
         }
     }
     if config.supervisor.restart_max_ms < config.supervisor.restart_initial_ms {

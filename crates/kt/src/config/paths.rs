@@ -24,9 +24,15 @@ pub(super) fn resolve(config: &mut Config) -> Result<(), String> {
         platform.recordings_dir =
             from_environment("KT_RECORDINGS").unwrap_or_else(|| Path::new("../shared/data").into());
     }
-    let mappings = Some(&mut config.feed.mappings_dir).filter(|directory| !directory.as_os_str().is_empty());
+    let optional = [
+        &mut config.feed.mappings_dir,
+        &mut config.nats.password_file,
+        &mut config.warehouse.password_file,
+        &mut config.signals.file,
+    ];
+    let given = optional.into_iter().filter(|path| !path.as_os_str().is_empty());
     let directories = [&mut platform.data_dir, &mut platform.engines_dir, &mut platform.recordings_dir];
-    for path in directories.into_iter().chain(&mut config.source.replay).chain(mappings) {
+    for path in directories.into_iter().chain(&mut config.source.replay).chain(given) {
         *path = std::path::absolute(&*path).map_err(|error| format!("{}: {error}", path.display()))?;
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! Health checks: does a service answer?
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use kt_store::{Store, StoreConfig};
@@ -17,6 +18,10 @@ pub(crate) enum Health {
     Http { address: SocketAddr, path: &'static str },
     /// The database must answer a query.
     Postgres(StoreConfig),
+    /// Somebody must listen on the socket.
+    Socket(PathBuf),
+    /// Dagster's page, which sees its heartbeats, must call its daemon healthy.
+    DagsterDaemon(SocketAddr),
     /// A one-shot service: its exit code tells.
     ExitCode,
 }
@@ -51,6 +56,11 @@ impl Probe {
                     http::get(*address, path, LONGEST_BODY).await.map_err(|error| format!("{address}: {error}"))?;
                 if status == 200 { Ok(()) } else { Err(format!("{path} answered {status}: {}", body.trim())) }
             }
+            Health::Socket(path) => match tokio::net::UnixStream::connect(path).await {
+                Ok(_) => Ok(()),
+                Err(error) => Err(format!("{}: {error}", path.display())),
+            },
+            Health::DagsterDaemon(web) => dagster_daemon(*web).await,
             Health::Postgres(config) => {
                 // Logging in costs a few milliseconds of processor: keep the connection.
                 let store = match self.store.take() {
@@ -63,4 +73,16 @@ impl Probe {
             }
         }
     }
+}
+
+/// Asks Dagster's page for the heartbeats of its daemon.
+async fn dagster_daemon(web: SocketAddr) -> Result<(), String> {
+    const QUESTION: &str = "/graphql?query=%7Binstance%7BdaemonHealth%7BallDaemonStatuses%7BdaemonType%20required%20healthy%7D%7D%7D%7D";
+    let (status, body) = http::get(web, QUESTION, LONGEST_BODY).await.map_err(|error| format!("{web}: {error}"))?;
+    let answer: serde_json::Value =
+        serde_json::from_str(&body).map_err(|error| format!("{web} answered {status}: {error}"))?;
+    let daemons = answer.pointer("/data/instance/daemonHealth/allDaemonStatuses").and_then(|all| all.as_array());
+    let daemons = daemons.ok_or_else(|| format!("{web} answered {status} without its daemons"))?;
+    let ill = daemons.iter().find(|daemon| daemon["required"] == true && daemon["healthy"] != true);
+    ill.map_or(Ok(()), |daemon| Err(format!("no heartbeat of its part {}", daemon["daemonType"])))
 }

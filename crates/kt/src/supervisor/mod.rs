@@ -4,13 +4,13 @@
 //! that ends the services when the supervisor is killed follows the thread that started them.
 
 pub(crate) mod control;
-mod health;
+pub(crate) mod health;
 mod history;
 pub(crate) mod lock;
 pub(crate) mod logs;
 pub(crate) mod prepare;
 mod service;
-mod spawn;
+pub(crate) mod spawn;
 pub(crate) mod spec;
 pub(crate) mod status;
 pub(crate) mod time;
@@ -86,6 +86,10 @@ pub(crate) async fn run(config: &Config, progress: &mut Progress) -> Result<(), 
         progress.say(&format!("ended {left} processes that an earlier run left behind"));
     }
     prepare::prepare(config).await?;
+    if let Some(absence) = crate::orchestration::absence(config) {
+        tracing::warn!("{absence}");
+        progress.say(&absence);
+    }
     let specs = spec::services(config)?;
     let started_ms = status::now_ms();
     let (recorder, queue) = Recorder::new(&format!("{started_ms}-{}", std::process::id()));
@@ -111,7 +115,8 @@ pub(crate) async fn run(config: &Config, progress: &mut Progress) -> Result<(), 
         let status = platform.status();
         keep_list(&processes, &status, &mut known);
         progress.show(&status);
-        if let Some(failed) = status.services.iter().find(|service| service.state == State::Failed) {
+        let failed = |service: &&ServiceStatus| service.state == State::Failed && !service.background;
+        if let Some(failed) = status.services.iter().find(failed) {
             break Some(Error::failed(format!("{} could not be started: {}", failed.service, failed.detail)));
         }
         advance(&platform, &status, progress);
@@ -141,6 +146,7 @@ fn start_services(
             restarts: 0,
             ports: spec.ports.clone(),
             memory_bytes: None,
+            background: spec.background,
         });
         statuses.insert(spec.name, receiver.clone());
         let (commands, received) = mpsc::channel(4);
@@ -177,8 +183,9 @@ fn keep_list(processes: &Processes, status: &PlatformStatus, known: &mut BTreeSe
 
 /// Moves the platform's phase on.
 fn advance(platform: &Platform, status: &PlatformStatus, progress: &mut Progress) {
-    let all_up = status.services.iter().all(|service| service.state.is_up());
-    let next = match (status.phase, all_up) {
+    let ready = status.services.iter().all(|service| service.background || service.state.is_up());
+    let all_up = ready && !status.services.iter().any(ServiceStatus::is_down);
+    let next = match (status.phase, if status.phase == Phase::Starting { ready } else { all_up }) {
         (Phase::Starting, false) => Phase::Starting,
         (_, true) => Phase::Ready,
         (_, false) => Phase::Degraded,

@@ -18,7 +18,7 @@ pub(crate) fn directories(config: &Config) -> Result<(), Error> {
     let data = &config.platform.data_dir;
     // Open to enter, so that the engines' users reach their own folders.
     directory(data, 0o755, None)?;
-    for private in ["run", "logs", "secrets", "spool", "archive"] {
+    for private in ["run", "logs", "secrets", "secrets/s3", "spool", "archive"] {
         directory(&config.data(private), 0o700, None)?;
     }
     Ok(())
@@ -30,7 +30,9 @@ pub(crate) async fn prepare(config: &Config) -> Result<(), Error> {
     replace(&config.run_file("effective.toml"), effective.as_bytes(), None)?;
     nats(config)?;
     directory(&config.data("warehouse"), 0o700, user_for(&config.warehouse.user)?.as_ref())?;
+    crate::object_store::create_keys(config)?;
     password(config)?;
+    crate::orchestration::prepare(config)?;
     cluster(config).await
 }
 
@@ -75,12 +77,16 @@ fn password(config: &Config) -> Result<(), Error> {
     if file.exists() {
         return Ok(());
     }
+    replace(&file, format!("{}\n", random_text()?).as_bytes(), None)
+}
+
+/// A new secret: 192 random bits as text.
+pub(crate) fn random_text() -> Result<String, Error> {
     let mut bytes = [0; 24];
     fs::File::open("/dev/urandom")
         .and_then(|mut random| std::io::Read::read_exact(&mut random, &mut bytes))
         .map_err(Error::doing("reading /dev/urandom"))?;
-    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    replace(&file, format!("{text}\n").as_bytes(), None)
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Creates PostgreSQL's cluster once: beside its place and then renamed, never half.
@@ -129,7 +135,7 @@ async fn initdb(config: &Config, user: Option<&User>, cluster: &Path, password: 
 }
 
 /// Creates a directory with the mode and owner given; one that exists gets them too.
-fn directory(path: &Path, mode: u32, owner: Option<&User>) -> Result<(), Error> {
+pub(crate) fn directory(path: &Path, mode: u32, owner: Option<&User>) -> Result<(), Error> {
     let failed = || Error::doing(format!("preparing directory {}", path.display()));
     fs::create_dir_all(path).map_err(failed())?;
     if let Some(user) = owner {

@@ -50,6 +50,9 @@ pub(crate) fn start(spec: &ServiceSpec) -> std::io::Result<Running> {
         .process_group(0);
     plain_environment(&mut command);
     run_as(&mut command, spec.user.as_ref());
+    if spec.niceness() > 0 {
+        sys::be_nice(&mut command, spec.niceness());
+    }
     sys::die_with_parent(&mut command, spec.stop_signal);
     let mut child = tokio::process::Command::from(command).kill_on_drop(true).spawn()?;
     let pid = child.id().ok_or_else(|| std::io::Error::other("the process ended at once"))?;

@@ -27,18 +27,36 @@ pub(crate) struct ServiceSpec {
     pub(crate) ports: Vec<u16>,
     /// Whether it exits when the pipe on its standard input closes: kt's own services.
     pub(crate) lifeline: bool,
+    /// The platform is ready without it, and goes on when it cannot be started.
+    pub(crate) background: bool,
+}
+
+impl ServiceSpec {
+    /// How far it stands back when the processor is short. What a row passes on its way to a subscriber goes
+    /// first; the durable log is a buffer, so what stands behind it may wait, and orchestration waits for all.
+    pub(crate) fn niceness(&self) -> i32 {
+        match self.name {
+            "nats" | "feed" | "sim" | "signals" | "trade" => 0,
+            "console" => 2,
+            "load" => 5,
+            "warehouse" | "postgres" | "migrate" | "s3" => 10,
+            _ => 15,
+        }
+    }
 }
 
 /// All services in the order of their start. They stop in reverse: PostgreSQL, which records what
 /// happens to the others, comes first and goes last.
 pub(crate) fn services(config: &Config) -> Result<Vec<ServiceSpec>, Error> {
     let own = Own::new(config)?;
-    let warehouse = own.service(config, "warehouse", config.warehouse.port, &[]);
+    let warehouse = own.service(config, "warehouse", config.warehouse.port, &["s3"]);
     let mut services = vec![
         postgres(config)?,
         nats(config)?,
+        own.s3(config),
         ServiceSpec { health: http(config, config.warehouse.port, "/ping"), ..warehouse },
-        own.migrate(&["postgres", "warehouse"]),
+        own.once("migrate", &["migrate", "apply"], &["postgres", "warehouse"]),
+        own.once("tiers", &["tiers", "apply"], &["migrate"]),
     ];
     if config.source.mode != SourceMode::Live {
         services.push(own.service(config, "sim", config.sim.port, &[]));
@@ -47,8 +65,15 @@ pub(crate) fn services(config: &Config) -> Result<Vec<ServiceSpec>, Error> {
     if config.console.enabled {
         services.push(own.service(config, "console", config.console.port, &["nats", "migrate"]));
     }
-    // Last, and so the first to stop: the loader then lands what the feed published to the end.
+    // Before the feed, whose first snapshots it needs, and stopped after it.
+    services.push(own.service(config, "signals", config.signals.metrics_port, &["nats"]));
+    // Late, and so early to stop: the loader then lands what the feed published to the end.
     services.push(own.service(config, "feed", config.feed.metrics_port, &["nats", "sim"]));
+    services.extend(crate::orchestration::services(config, |name, command| ServiceSpec {
+        arguments: own.arguments(command),
+        ports: Vec::new(),
+        ..own.service(config, name, 0, &[])
+    }));
     Ok(services)
 }
 
@@ -82,21 +107,29 @@ impl Own {
             after,
             ports: vec![config.address(port).port()],
             lifeline: true,
+            background: false,
         }
     }
 
-    /// The one-shot service that brings the databases up to date.
-    fn migrate(&self, after: &'static [&'static str]) -> ServiceSpec {
+    /// The object store: its health is answered beside its own port.
+    fn s3(&self, config: &Config) -> ServiceSpec {
+        let service = self.service(config, "s3", config.s3.metrics_port, &[]);
+        ServiceSpec { ports: [config.s3.port, config.s3.metrics_port].map(|port| config.address(port).port()).to_vec(), ..service }
+    }
+
+    /// A one-shot service: `migrate` brings the databases up to date, `tiers` tells them at which age to move data.
+    fn once(&self, name: &'static str, command: &[&str], after: &'static [&'static str]) -> ServiceSpec {
         ServiceSpec {
-            name: "migrate",
+            name,
             program: self.program.clone(),
-            arguments: self.arguments(&["migrate", "apply"]),
+            arguments: self.arguments(command),
             user: None,
             stop_signal: libc::SIGTERM,
             health: Health::ExitCode,
             after,
             ports: Vec::new(),
             lifeline: true,
+            background: false,
         }
     }
 }
@@ -116,6 +149,7 @@ fn nats(config: &Config) -> Result<ServiceSpec, Error> {
         after: &[],
         ports: vec![config.address(config.nats.port).port(), config.address(config.nats.monitor_port).port()],
         lifeline: false,
+        background: false,
     })
 }
 
@@ -143,6 +177,7 @@ fn postgres(config: &Config) -> Result<ServiceSpec, Error> {
         after: &[],
         ports: vec![address.port()],
         lifeline: false,
+        background: false,
     })
 }
 

@@ -64,6 +64,17 @@ pub(crate) struct ServiceStatus {
     /// Proportional set size with all children, in bytes; filled when asked for.
     #[serde(default)]
     pub(crate) memory_bytes: Option<u64>,
+    /// The platform is ready without it.
+    #[serde(default)]
+    pub(crate) background: bool,
+}
+
+impl ServiceStatus {
+    /// Whether something is wrong with it: what runs in the background may take its time to start.
+    pub(crate) fn is_down(&self) -> bool {
+        let starts = matches!(self.state, State::Waiting | State::Starting);
+        !(self.state.is_up() || self.background && starts)
+    }
 }
 
 /// Where the platform as a whole stands.

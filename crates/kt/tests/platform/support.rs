@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Default ports of all services, to which the offset is added.
-const PORTS: [u16; 8] = [4222, 8222, 8123, 5433, 9100, 8080, 9201, 9202];
+const PORTS: [u16; 12] = [4222, 8222, 8123, 5433, 9100, 8080, 9201, 9202, 9203, 9000, 9209, 3000];
 
 /// `kt` with a plain, fixed environment.
 pub fn kt(arguments: &[&str]) -> Command {
@@ -61,6 +61,8 @@ impl Platform {
         let directory = tempfile::tempdir().expect("directory");
         // The engines' own users must be able to enter it.
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).expect("mode");
+        // Dagster takes long to start; the tests that are about it switch it on.
+        let settings = [&["orchestration.enabled=false"][..], settings].concat();
         let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
         Self { directory, offset: free_offset(), supervisor: None, settings }
     }

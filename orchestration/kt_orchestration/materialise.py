@@ -1,0 +1,52 @@
+"""Every job once, in this process, against the running platform: what continuous integration and an
+impatient person use. The runs are kept like those of the daemon."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from dagster import DagsterInstance
+
+from .definitions import WAREHOUSE, defs
+from .outcomes import Row, record, rows
+
+ORDER = ("instruments", "transformations")
+# The outcomes are printed; what happened between stands in Dagster's page.
+QUIET = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
+
+
+def run(instance: DagsterInstance, name: str) -> list[Row]:
+    """Runs one job to its end, whatever fails in it; answers how its parts ended."""
+    job = defs.resolve_job_def(name)
+    result = job.execute_in_process(run_config=QUIET, instance=instance, raise_on_error=False)
+    found = instance.get_run_record_by_id(result.run_id)
+    if found is None:
+        raise RuntimeError(f"the run {result.run_id} left no record")
+    record(WAREHOUSE, instance, [found])
+    return rows(instance, found)
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="kt orchestration materialise")
+    parser.add_argument("jobs", nargs="*", metavar="JOB", help=", ".join(ORDER))
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args(arguments)
+    unknown = [name for name in options.jobs if name not in ORDER]
+    if unknown:
+        print(f"error: there is no job {', '.join(unknown)}; there are {', '.join(ORDER)}", file=sys.stderr)
+        return 2
+    outcomes: list[Row] = []
+    with DagsterInstance.get() as instance:
+        for name in [name for name in ORDER if not options.jobs or name in options.jobs]:
+            outcomes += run(instance, name)
+    if options.json:
+        print(json.dumps(outcomes, indent=2))
+    else:
+        for row in outcomes:
+            print(f"{row['outcome']:<8} {row['part']:<6} {row['name']}  {row['cause']}".rstrip())
+    return 1 if any(row["outcome"] == "failure" for row in outcomes) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
