@@ -1,6 +1,6 @@
 //! Connecting, and what the connection reports.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use async_nats::{ConnectOptions, Event};
@@ -20,6 +20,13 @@ pub enum Credentials {
         user: String,
         /// Its password.
         password: Secret,
+    },
+    /// User, and a file that holds the password. It is read at every new connection of a service.
+    UserPasswordFile {
+        /// Name of the user.
+        user: String,
+        /// File with its password; white space around it does not count.
+        file: PathBuf,
     },
     /// A `.creds` file (JWT and seed).
     File(PathBuf),
@@ -128,11 +135,21 @@ impl Bus {
     }
 }
 
+/// The password that a file holds.
+pub(crate) fn password_in(file: &Path) -> Result<Secret, BusError> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| BusError::Credentials(format!("{}: {error}", file.display())))?;
+    Ok(Secret(text.trim().to_owned()))
+}
+
 async fn options(config: &BusConfig) -> Result<(ConnectOptions, watch::Receiver<u64>), BusError> {
     let options = match &config.credentials {
         Credentials::None => ConnectOptions::new(),
         Credentials::UserPassword { user, password } => {
             ConnectOptions::new().user_and_password(user.clone(), password.0.clone())
+        }
+        Credentials::UserPasswordFile { user, file } => {
+            ConnectOptions::new().user_and_password(user.clone(), password_in(file)?.0)
         }
         Credentials::File(path) => ConnectOptions::with_credentials_file(path)
             .await

@@ -29,6 +29,7 @@ mod landed;
 mod lease;
 mod operations;
 mod publish;
+mod received;
 mod stream;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::connect::password_in;
 use crate::{BusConfig, BusError, Credentials};
 
 /// What the server said when the connection opened.
@@ -18,6 +19,9 @@ pub(crate) struct ServerInfo {
     pub max_payload: usize,
     #[serde(default)]
     tls_required: bool,
+    /// What was read beyond the handshake.
+    #[serde(skip)]
+    pub rest: Vec<u8>,
 }
 
 /// Opens a connection and proves that the server accepted it.
@@ -49,7 +53,7 @@ async fn handshake(config: &BusConfig) -> Result<(TcpStream, ServerInfo), BusErr
     loop {
         let line = read_line(&mut socket, &mut received).await.map_err(|error| failed(error.to_string()))?;
         match line.as_str() {
-            "PONG" => return Ok((socket, info)),
+            "PONG" => return Ok((socket, ServerInfo { rest: received, ..info })),
             "PING" => socket.write_all(b"PONG\r\n").await.map_err(|error| failed(error.to_string()))?,
             other if other.starts_with("-ERR") => return Err(failed(other.to_owned())),
             _ => {}
@@ -67,6 +71,10 @@ fn connect_line(config: &BusConfig) -> Result<String, BusError> {
         Credentials::UserPassword { user, password } => {
             options["user"] = user.as_str().into();
             options["pass"] = password.0.as_str().into();
+        }
+        Credentials::UserPasswordFile { user, file } => {
+            options["user"] = user.as_str().into();
+            options["pass"] = password_in(file)?.0.into();
         }
         Credentials::File(path) => {
             let path = path.display();
