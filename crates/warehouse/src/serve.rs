@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::config::WarehouseConfig;
 use crate::engine::{Engine, EngineConfig};
 use crate::error::WarehouseError;
-use crate::http::Server;
+use crate::http::{Connections, Flushes, Server};
 use crate::sandbox;
 
 /// How long killed statements get to end before the process leaves them behind.
@@ -32,6 +32,7 @@ pub fn serve(config: WarehouseConfig) -> Result<(), WarehouseError> {
     let engine = Engine::open(&EngineConfig {
         library: config.library.clone(),
         data_directory: config.data_directory.clone(),
+        cold: config.cold.clone(),
         max_memory_bytes: config.max_memory_bytes,
     })?;
     let address = confined.listener.local_addr()?;
@@ -58,12 +59,12 @@ fn absolute(mut config: WarehouseConfig) -> Result<WarehouseConfig, WarehouseErr
 
 async fn run(server: &Server, listener: std::net::TcpListener, stop_timeout: Duration) -> Result<(), WarehouseError> {
     listener.set_nonblocking(true)?;
-    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let listener = Connections(tokio::net::TcpListener::from_std(listener)?);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let (stop, stopping) = tokio::sync::watch::channel(false);
     let mut told = stopping.clone();
-    let serving = axum::serve(listener, server.router())
+    let serving = axum::serve(listener, server.router().into_make_service_with_connect_info::<Flushes>())
         .with_graceful_shutdown(async move {
             // An error means that the sender is gone, which is a reason to stop as well.
             let _ = told.wait_for(|stop| *stop).await;

@@ -8,6 +8,7 @@
 
 mod access;
 mod body;
+mod connection;
 mod encoding;
 mod lexer;
 mod metrics;
@@ -21,4 +22,5 @@ mod session;
 mod settings;
 mod statement;
 
+pub(crate) use connection::{Connections, Flushes};
 pub use server::Server;

@@ -10,6 +10,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
+use super::connection::Flushes;
 use super::encoding::Encoding;
 use super::output::Message;
 use super::request::Request;
@@ -22,8 +23,6 @@ use crate::framing;
 const AHEAD: usize = 1 << 20;
 /// The same with `wait_end_of_query=1`; a longer result is sent as it comes.
 const AHEAD_WAITING: usize = 64 << 20;
-/// Time for the in-band exception to leave before the connection is cut.
-const PARTING: Duration = Duration::from_millis(50);
 
 /// How to answer one request.
 pub(super) struct Reply {
@@ -34,10 +33,18 @@ pub(super) struct Reply {
     ahead: usize,
     framed: Option<framing::Method>,
     encoding: Encoding,
+    flushes: Option<Flushes>,
+    idle: Duration,
 }
 
 impl Reply {
-    pub(super) fn new(shared: &Shared, request: &Request, id: &str, tag: &Arc<str>) -> Self {
+    pub(super) fn new(
+        shared: &Shared,
+        request: &Request,
+        id: &str,
+        tag: &Arc<str>,
+        flushes: Option<Flushes>,
+    ) -> Self {
         Self {
             id: id.to_owned(),
             tag: Arc::clone(tag),
@@ -46,6 +53,8 @@ impl Reply {
             ahead: if request.wait_end { AHEAD_WAITING } else { AHEAD },
             framed: request.reply_framed,
             encoding: if request.reply_framed.is_some() { Encoding::Identity } else { request.reply_encoding },
+            flushes,
+            idle: shared.config.idle_timeout,
         }
     }
 
@@ -65,8 +74,9 @@ impl Reply {
                     size += data.len();
                     held.push_back(data);
                     if size > self.ahead {
-                        let stream = rest(held, messages, running);
-                        return Ok(finish(self.head(200, &format, None, false), Body::from_stream(stream)));
+                        let head = self.head(200, &format, None, false);
+                        let stream = rest(held, messages, running, (self.flushes, self.idle));
+                        return Ok(finish(head, Body::from_stream(stream)));
                     }
                 }
                 Some(Message::End(statistics)) => {
@@ -108,7 +118,7 @@ impl Reply {
     }
 }
 
-type Rest = (VecDeque<Bytes>, mpsc::Receiver<Message>, Option<Running>);
+type Rest = (VecDeque<Bytes>, mpsc::Receiver<Message>, Option<Running>, Option<Flushes>);
 
 /// The rest of a result that is sent as it comes. After a failure the exception stands in the
 /// data and the connection is cut, so that no client takes the result for whole.
@@ -116,23 +126,27 @@ fn rest(
     held: VecDeque<Bytes>,
     messages: mpsc::Receiver<Message>,
     running: Running,
+    (flushes, idle): (Option<Flushes>, Duration),
 ) -> impl futures::Stream<Item = std::io::Result<Bytes>> {
-    let start: Rest = (held, messages, Some(running));
-    futures::stream::unfold(start, |(mut held, mut messages, mut running)| async move {
+    let start: Rest = (held, messages, Some(running), flushes);
+    futures::stream::unfold(start, move |(mut held, mut messages, mut running, mut flushes)| async move {
         if let Some(data) = held.pop_front() {
-            return Some((Ok(data), (held, messages, running)));
+            return Some((Ok(data), (held, messages, running, flushes)));
         }
         let mut guard = running.take()?;
         match messages.recv().await {
-            Some(Message::Data(data)) => Some((Ok(data), (held, messages, Some(guard)))),
+            Some(Message::Data(data)) => Some((Ok(data), (held, messages, Some(guard), flushes))),
             Some(Message::End(_) | Message::Format(_)) => {
                 guard.finish();
                 None
             }
             Some(Message::Failed(_)) | None => {
                 guard.finish();
-                tokio::time::sleep(PARTING).await;
-                Some((Err(std::io::Error::other("the statement failed")), (held, messages, None)))
+                // A cut drops what the connection still holds: the exception has to leave first.
+                if let Some(flushes) = &mut flushes {
+                    flushes.next(idle).await;
+                }
+                Some((Err(std::io::Error::other("the statement failed")), (held, messages, None, flushes)))
             }
         }
     })

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request as HttpRequest, State};
+use axum::extract::{ConnectInfo, Request as HttpRequest, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use super::access::Users;
 use super::body::Source;
+use super::connection::Flushes;
 use super::encoding::Encoder;
 use super::metrics::Metrics;
 use super::output::Output;
@@ -183,12 +184,18 @@ async fn statement(State(shared): State<Arc<Shared>>, http: HttpRequest) -> Resp
     let answered = if multipart {
         Err(Exception::new(48, "NOT_IMPLEMENTED", "multipart bodies (external data) are not supported"))
     } else {
-        answer(&shared, request, body, &id).await
+        let flushes = parts.extensions.get::<ConnectInfo<Flushes>>().map(|info| info.0.clone());
+        answer(&shared, request, body, (&id, flushes)).await
     };
     answered.unwrap_or_else(|exception| error_response(&exception, &id, &version, framed))
 }
 
-async fn answer(shared: &Arc<Shared>, request: Request, body: Body, id: &str) -> Result<Response, Exception> {
+async fn answer(
+    shared: &Arc<Shared>,
+    request: Request,
+    body: Body,
+    (id, flushes): (&str, Option<Flushes>),
+) -> Result<Response, Exception> {
     let user = shared.users.authenticate(&request.credentials)?.clone();
     let killable = Arc::new(AtomicBool::new(false));
     let running = Running::register(shared, id, &killable)?;
@@ -198,7 +205,7 @@ async fn answer(shared: &Arc<Shared>, request: Request, body: Body, id: &str) ->
     let encoder = Encoder::new(request.reply_encoding, request.reply_framed)
         .map_err(|error| Exception::new(1001, "STD_EXCEPTION", error))?;
     let (output, receiver) = Output::new(encoder, Arc::clone(&tag), idle);
-    let reply = Reply::new(shared, &request, id, &tag);
+    let reply = Reply::new(shared, &request, id, &tag, flushes);
     let job = Job { shared: Arc::clone(shared), request, user, id: id.to_owned(), source, output, killable };
     if shared.workers.submit(move || job.run()).is_err() {
         shared.metrics.drop_statement("queue_full");

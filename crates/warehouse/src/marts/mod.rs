@@ -37,7 +37,7 @@ pub struct MartsConfig {
 
 impl Default for MartsConfig {
     fn default() -> Self {
-        Self { pause: Duration::from_millis(900), buckets: 4_000, waiting: 400_000 }
+        Self { pause: Duration::from_millis(1_800), buckets: 4_000, waiting: 400_000 }
     }
 }
 

@@ -85,10 +85,17 @@ pub async fn a_failure_in_the_midst_is_an_error() {
     let warehouse = Setup::new(directory.path()).start();
     let sql = "SELECT number, repeat('x', 100), throwIf(number = 3000000, 'halfway') FROM numbers(5000000) SETTINGS max_threads=1, max_block_size=65409 FORMAT RowBinary";
     let mut reader = warehouse.client().query_stream(sql, &Options::new()).await.unwrap();
-    let mut size = 0;
+    let (mut size, mut paused) = (0, false);
     let error = loop {
         match reader.next_piece().await {
-            Ok(Some(piece)) => size += piece.len(),
+            Ok(Some(piece)) => {
+                size += piece.len();
+                // A slow reader: the exception waits behind data that the connection still holds.
+                if size > 318_000_000 && !paused {
+                    paused = true;
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+            }
             Ok(None) => panic!("{size} bytes passed for a whole result"),
             Err(error) => break error,
         }
