@@ -15,6 +15,7 @@ mod instance;
 pub mod market;
 pub mod number;
 mod output;
+pub mod reference;
 pub mod window;
 
 pub use definition::Definition;

@@ -36,7 +36,7 @@ pub(crate) async fn recover(
     match restore(&journal, &publisher, every, metrics).await {
         Ok(Some(core)) => return Ok(Recovered { journal, core, publisher }),
         Ok(None) => {
-            tracing::error!("the log holds outputs that the journal does not explain; a new epoch begins");
+            tracing::error!("log or order hold what the journal's tape has lost; a new epoch begins without its state");
         }
         Err(error @ (JournalError::Gone { .. } | JournalError::Damaged { .. } | JournalError::Signals(_))) => {
             tracing::error!(%error, "the journal cannot be continued; a new epoch begins without its state");
@@ -50,7 +50,7 @@ pub(crate) async fn recover(
     Ok(Recovered { journal, core, publisher })
 }
 
-/// `None` when the log is ahead of the journal.
+/// `None` when log or order are ahead of the tape: what they hold cannot be derived again.
 async fn restore(
     journal: &Journal,
     publisher: &OutletPublisher,
@@ -76,6 +76,9 @@ async fn restore(
         let replayed = core.inputs() + 1 - from;
         metrics.replayed.inc_by(replayed);
         tracing::info!(from, replayed, "the journal was replayed");
+    }
+    if core.inputs() + 1 != journal.next_number() {
+        return Ok(None); // a power loss took the tape's end but left the order's
     }
     let writers: Vec<_> = core.outlet.writers().to_vec();
     for (place, writer) in writers.iter().enumerate() {

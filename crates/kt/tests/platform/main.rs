@@ -5,5 +5,6 @@ mod crash;
 mod lifecycle;
 mod migrations;
 mod obstacles;
+mod signals;
 mod spine;
 mod support;
