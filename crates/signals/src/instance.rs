@@ -46,6 +46,8 @@ pub(crate) struct Instance {
     began_at: i64,
     /// Number of the sampling interval under way.
     interval: Option<i64>,
+    /// What the samples give: it changes with a sample only.
+    sampled: Computed,
     state: State,
 }
 
@@ -59,7 +61,8 @@ impl Instance {
             Feature::ZScore | Feature::Percentile => State::Samples(Ring::new(samples)),
             _ => State::None,
         };
-        Self { definition, legs, of, stated: None, stated_at: 0, began_at: now.0, interval: None, state }
+        let sampled = Err(if declared.feature.is_rolling() { Reason::Samples } else { Reason::Window });
+        Self { definition, legs, of, stated: None, stated_at: 0, began_at: now.0, interval: None, sampled, state }
     }
 
     /// Whether it takes samples, so that [`Self::is_due`] matters.
@@ -79,6 +82,7 @@ impl Instance {
                     // Nothing at all came for longer than an interval: the chain of returns is broken.
                     returns.clear();
                     *previous = None;
+                    self.sampled = Err(Reason::Window);
                 }
                 true
             }
@@ -106,6 +110,11 @@ impl Instance {
             }
             State::None | State::Flow(..) | State::Trades(_) => {}
         }
+        self.sampled = match &self.state {
+            State::Returns(returns, _) => volatility(declared, returns),
+            State::Samples(samples) => rolling(declared, samples),
+            State::None | State::Flow(..) | State::Trades(_) => return,
+        };
     }
 
     /// The best quotes may have changed.
@@ -171,7 +180,7 @@ impl Instance {
             }
             Feature::RealisedVolatility => {
                 best()?;
-                self.volatility(declared)
+                self.sampled
             }
             Feature::Basis => relative_basis(first, second, declared, now).map(|basis| basis * 10_000.0),
             Feature::AnnualisedBasis => {
@@ -184,7 +193,7 @@ impl Instance {
             }
             Feature::ZScore | Feature::Percentile => {
                 of.unwrap_or(Err(Reason::Samples))?;
-                self.rolling(declared)
+                self.sampled
             }
         }
     }
@@ -211,32 +220,30 @@ impl Instance {
         let all = first + second;
         if all > 0.0 { Ok((first - second) / all) } else { Err(Reason::NoTrades) }
     }
+}
 
-    fn volatility(&self, declared: &Definition) -> Computed {
-        let State::Returns(returns, _) = &self.state else { return Err(Reason::Undefined) };
-        if !returns.is_full() {
-            return Err(Reason::Window);
-        }
-        let squares: f64 = returns.iter().map(|value| value * value).sum();
-        Ok((squares * YEAR / (declared.window as f64 / SECOND)).sqrt())
+fn volatility(declared: &Definition, returns: &Ring) -> Computed {
+    if !returns.is_full() {
+        return Err(Reason::Window);
     }
+    let squares: f64 = returns.iter().map(|value| value * value).sum();
+    Ok((squares * YEAR / (declared.window as f64 / SECOND)).sqrt())
+}
 
-    fn rolling(&self, declared: &Definition) -> Computed {
-        let State::Samples(samples) = &self.state else { return Err(Reason::Undefined) };
-        let Some(newest) = samples.newest().filter(|_| samples.len() >= declared.minimum) else {
-            return Err(Reason::Samples);
-        };
-        let count = samples.len() as f64;
-        if declared.feature == Feature::Percentile {
-            let below = samples.iter().filter(|value| *value < newest).count() as f64;
-            let equal = samples.iter().filter(|value| *value == newest).count() as f64;
-            return Ok((below + equal / 2.0) / count * 100.0);
-        }
-        let mean = samples.iter().sum::<f64>() / count;
-        let squares: f64 = samples.iter().map(|value| (value - mean) * (value - mean)).sum();
-        let deviation = (squares / (count - 1.0)).sqrt();
-        if deviation > 0.0 { Ok((newest - mean) / deviation) } else { Err(Reason::Constant) }
+fn rolling(declared: &Definition, samples: &Ring) -> Computed {
+    let Some(newest) = samples.newest().filter(|_| samples.len() >= declared.minimum) else {
+        return Err(Reason::Samples);
+    };
+    let count = samples.len() as f64;
+    if declared.feature == Feature::Percentile {
+        let below = samples.iter().filter(|value| *value < newest).count() as f64;
+        let equal = samples.iter().filter(|value| *value == newest).count() as f64;
+        return Ok((below + equal / 2.0) / count * 100.0);
     }
+    let mean = samples.iter().sum::<f64>() / count;
+    let squares: f64 = samples.iter().map(|value| (value - mean) * (value - mean)).sum();
+    let deviation = (squares / (count - 1.0)).sqrt();
+    if deviation > 0.0 { Ok((newest - mean) / deviation) } else { Err(Reason::Constant) }
 }
 
 fn microprice(best: &Best) -> Computed {
