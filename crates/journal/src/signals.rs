@@ -4,6 +4,7 @@
 //! After a kill the newest usable snapshot is restored and the journal replayed from there; blocks that the
 //! log already holds are not sent again, the others are the same as they would have been.
 
+mod catch_up;
 mod core;
 mod metrics;
 mod recover;
@@ -13,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kt_bus::{Bus, BusConfig, HotConfig, HotMessage, HotPublisher, LogConfig};
+use kt_bus::{Bus, BusConfig, HotConfig, HotMessage, HotPublisher, LogConfig, LogPosition};
 use kt_model::{Event, Kind, Reader};
 use kt_ops::Readiness;
 use kt_signals::{Input, Position};
@@ -88,6 +89,9 @@ pub async fn run(config: SignalsConfig, shutdown: impl Future<Output = ()>) -> R
 }
 
 struct Service {
+    bus: Bus,
+    /// The end of the log a moment ago: every row before it has come by the hot path.
+    log_end: Option<LogPosition>,
     journal: Journal,
     core: Core,
     intake: Intake,
@@ -109,9 +113,45 @@ impl Service {
         let recovered = recover::recover(config, &bus, &metrics).await?;
         let (journal, core, publisher) = (recovered.journal, recovered.core, recovered.publisher);
         let routes = HotRoutes::default();
-        let mut service = Self { journal, core, intake, hot, routes, publisher, metrics, _commands: sender };
+        let mut service =
+            Self { bus, log_end: None, journal, core, intake, hot, routes, publisher, metrics, _commands: sender };
+        service.catch_up().await?;
         service.begin(&config.definitions)?;
         Ok(service)
+    }
+
+    /// Takes in what came while the service was down, as far as the durable log has it without a hole.
+    async fn catch_up(&mut self) -> Result<(), JournalError> {
+        let missed = catch_up::missed(&self.bus, self.journal.folder(), &self.core.sources).await;
+        let missed = missed.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the log does not give what was missed; it counts as dropped");
+            Vec::new()
+        });
+        self.metrics.caught_up.inc_by(missed.len() as u64);
+        tracing::info!(rows = missed.len(), "caught up from the durable log");
+        let mut rows = missed.into_iter().map(Arrived::Row);
+        loop {
+            let mut batch: Vec<Arrived> = rows.by_ref().take(1_024).collect();
+            if batch.is_empty() {
+                return Ok(());
+            }
+            self.take_batch(&mut batch)?;
+            while self.core.outlet.waiting() >= MOST_WAITING {
+                self.publisher.pump(&mut self.core.outlet).await?;
+                tokio::time::sleep(PUMP_EVERY).await;
+            }
+        }
+    }
+
+    /// Keeps the place behind which a restart looks for what it missed: the log's end as it was a second ago,
+    /// so that all before it has come.
+    async fn keep_log_end(&mut self) -> Result<(), JournalError> {
+        let Ok(Some(state)) = self.bus.log_state().await else { return Ok(()) };
+        let now = LogPosition { stream_created: state.created, sequence: state.last };
+        match self.log_end.replace(now) {
+            Some(before) => catch_up::keep(self.journal.folder(), before),
+            None => Ok(()),
+        }
     }
 
     /// A process began: what it works with, and that what follows is live.
@@ -143,6 +183,7 @@ impl Service {
                     if let Err(error) = self.publisher.tell().await {
                         tracing::debug!(%error, "the accepted counter cannot be told now");
                     }
+                    self.keep_log_end().await?;
                     self.journal.write_order()?;
                 }
             }
@@ -229,6 +270,7 @@ impl Service {
 }
 
 /// An arrival that is an input.
+#[expect(clippy::large_enum_variant, reason = "almost all are rows; boxing would allocate for each")]
 enum Admitted<'b> {
     Row(Kind, &'b [u8], Event<'b>),
     Other(Input<'b>),

@@ -51,6 +51,7 @@ metrics! {
     undecodable: Counter, "kt_signals_undecodable_rows", "Rows of another version, or broken";
     unreadable: Gauge, "kt_signals_unreadable_messages", "Messages of the hot path that are no rows";
     replayed: Counter, "kt_signals_replayed_inputs", "Inputs replayed from the journal at the start";
+    caught_up: Counter, "kt_signals_caught_up_rows", "Rows that came while the service was down, taken from the durable log at the start";
     suppressed: Counter, "kt_signals_suppressed_rows", "Rows derived again at the start that the log held already";
     epochs: Counter, "kt_signals_journal_restarts", "Times that the journal could not be continued and a new epoch began";
     hot_sent: Gauge, "kt_signals_hot_sent_rows", "Rows sent over the hot path";
