@@ -25,6 +25,7 @@ mod recordings;
 mod report;
 mod roles;
 mod rows;
+mod signals;
 mod subscriber;
 mod usage;
 mod worker;
@@ -70,6 +71,7 @@ fn measure(config: &Config, options: &Options, stage: Stage) -> Result<Section, 
         Stage::Hot => hot::run(config, options.rounds),
         Stage::Log => log::run(config, options.rounds),
         Stage::Load => load::run(config, options.rounds),
+        Stage::Signals => signals::run(config, options.rounds),
         Stage::EndToEnd => end_to_end::run(config, options),
     }
 }

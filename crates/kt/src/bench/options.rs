@@ -38,6 +38,8 @@ pub(super) enum Stage {
     Log,
     /// Durable log into the warehouse's landing tables
     Load,
+    /// Rows through all features to signals, in memory
+    Signals,
     /// The whole platform: rows a second, latency, memory, and where the time goes
     EndToEnd,
 }
