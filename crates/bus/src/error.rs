@@ -16,6 +16,14 @@ pub enum BusError {
     /// A credentials file could not be used.
     #[error("credentials for NATS: {0}; correct the file named in the configuration")]
     Credentials(String),
+    /// A selection of data is not usable.
+    #[error("selection {part:?}: {reason}")]
+    Selection {
+        /// The part that is wrong.
+        part: String,
+        /// What is wrong, and what would be right.
+        reason: String,
+    },
     /// The durable log could not be created, changed or read.
     #[error("stream {stream}: {action} failed: {cause}")]
     Stream {

@@ -8,6 +8,8 @@
 //! * [`Landed`] holds, for each writer, epoch and kind, the last block up to which everything lies in
 //!   the warehouse. The writer trims its spool by it and by nothing else.
 //! * [`Accepted`] says how far each writer has accepted rows, for the audit; [`Leases`] who alone may load.
+//! * [`server`] writes the server's configuration: accounts, a user with its [`permissions`] for each service,
+//!   and what an environment ([`Selection`]) gets.
 //! * [`Bus::request`] and [`Bus::answer`] carry operations.
 //!
 //! Subjects, headers and block identity come from `kt-model`. The log is a buffer that may be lost
@@ -21,6 +23,7 @@ mod bucket;
 pub mod comparison;
 mod connect;
 mod consume;
+mod environment;
 mod error;
 mod gaps;
 mod hot;
@@ -28,8 +31,11 @@ mod hot_subscriber;
 mod landed;
 mod lease;
 mod operations;
+pub mod permissions;
 mod publish;
 mod received;
+mod selection;
+pub mod server;
 mod stream;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -38,6 +44,7 @@ mod wire;
 pub use accepted::Accepted;
 pub use connect::{Bus, BusConfig, Credentials, Secret};
 pub use consume::{ConsumerConfig, LogAlarm, LogBatch, LogBlock, LogConsumer, LogPosition};
+pub use environment::EnvironmentLag;
 pub use error::BusError;
 pub use gaps::{CounterGap, CounterGaps};
 pub use hot::{HotConfig, HotCounts, HotPublisher, Route};
@@ -46,4 +53,5 @@ pub use landed::{Landed, LandedKey, LandedWatch};
 pub use lease::{LeaseEntry, Leases};
 pub use operations::{OperationsRequest, OperationsService};
 pub use publish::{BlockId, LogPublisher, PublishEvent, PublisherConfig};
+pub use selection::Selection;
 pub use stream::{LOG_STREAM, LogConfig, LogState};

@@ -38,6 +38,26 @@ impl Default for LogConfig {
     }
 }
 
+impl LogConfig {
+    /// The stream with these limits.
+    pub(crate) fn stream(&self) -> Config {
+        Config {
+            name: LOG_STREAM.to_owned(),
+            subjects: vec![SUBJECTS.to_owned()],
+            description: Some("Blocks of rows, the durable log".to_owned()),
+            retention: RetentionPolicy::Limits,
+            discard: DiscardPolicy::Old,
+            storage: StorageType::File,
+            max_bytes: i64::try_from(self.max_bytes).unwrap_or(i64::MAX),
+            max_age: self.max_age,
+            duplicate_window: self.duplicate_window.min(self.max_age),
+            num_replicas: self.replicas,
+            allow_direct: true,
+            ..Config::default()
+        }
+    }
+}
+
 /// What the stream holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogState {
@@ -70,20 +90,7 @@ impl Bus {
     /// # Errors
     /// [`BusError::Stream`] when JetStream is off, its disk is full, or the stream has other subjects.
     pub async fn ensure_log(&self, config: &LogConfig) -> Result<LogState, BusError> {
-        let wanted = Config {
-            name: LOG_STREAM.to_owned(),
-            subjects: vec![SUBJECTS.to_owned()],
-            description: Some("Blocks of rows, the durable log".to_owned()),
-            retention: RetentionPolicy::Limits,
-            discard: DiscardPolicy::Old,
-            storage: StorageType::File,
-            max_bytes: i64::try_from(config.max_bytes).unwrap_or(i64::MAX),
-            max_age: config.max_age,
-            duplicate_window: config.duplicate_window.min(config.max_age),
-            num_replicas: config.replicas,
-            allow_direct: true,
-            ..Config::default()
-        };
+        let wanted = config.stream();
         let failed = |action: &'static str, cause: String| BusError::Stream { stream: LOG_STREAM, action, cause };
         let stream = self
             .context

@@ -22,6 +22,8 @@ pub struct WarehouseConfig {
     pub sandbox: SandboxMode,
     /// TCP ports the engine may connect to (cold storage); all others are refused by the sandbox.
     pub connect_ports: Vec<u16>,
+    /// The object store of old data; `None`: everything stays on the local disk.
+    pub cold: Option<crate::tiers::ColdStore>,
     /// Memory the engine may use, in bytes; beyond it queries fail with code 241.
     pub max_memory_bytes: u64,
     /// Statements running at once, each on its own thread.
@@ -50,6 +52,7 @@ impl WarehouseConfig {
             run_as: Some("kt-warehouse".to_owned()),
             sandbox: SandboxMode::BestEffort,
             connect_ports: Vec::new(),
+            cold: None,
             max_memory_bytes: 2 << 30,
             workers: 16,
             queue: 64,

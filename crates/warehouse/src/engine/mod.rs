@@ -21,6 +21,7 @@ pub use workers::{QueueFull, Workers};
 
 use crate::error::WarehouseError;
 use crate::exception::Exception;
+pub(crate) use files::escape;
 use library::Api;
 
 /// Name of the role given to read-only users.
@@ -33,6 +34,8 @@ pub struct EngineConfig {
     pub library: PathBuf,
     /// The warehouse's directory; the engine's own lies in `engine/` below it.
     pub data_directory: PathBuf,
+    /// The object store of old data.
+    pub cold: Option<crate::tiers::ColdStore>,
     /// Memory limit in bytes for the whole engine.
     pub max_memory_bytes: u64,
 }

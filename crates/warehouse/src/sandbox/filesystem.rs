@@ -97,7 +97,7 @@ fn apply(config: &WarehouseConfig, data: &Path) -> Result<RulesetStatus, Box<dyn
     if let Ok(null) = PathFd::new("/dev/null") {
         rules = rules.add_rule(PathBeneath::new(null, AccessFs::ReadFile | AccessFs::WriteFile))?;
     }
-    for port in &config.connect_ports {
+    for port in config.connect_ports.iter().chain(config.cold.as_ref().map(|cold| &cold.port)) {
         rules = rules.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
     }
     Ok(rules.restrict_self()?.ruleset)
