@@ -10,20 +10,23 @@ use kt_tests::{files, root};
 const ARROWS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("signals", &["model"]),
+    ("trading", &["model", "signals"]),
     ("ops", &[]),
     ("migrate", &[]),
     ("s3", &["ops"]),
     ("sim", &["ops"]),
     ("venue", &["model"]),
     ("bus", &["model"]),
-    ("store", &["migrate"]),
+    ("store", &["migrate", "model"]),
     ("warehouse", &["model", "bus", "migrate", "ops"]),
     ("feed", &["model", "venue", "bus", "ops"]),
     ("journal", &["model", "signals", "bus", "ops"]),
+    ("execution", &["model", "signals", "trading", "journal", "bus", "store", "ops"]),
     ("backtest", &["model", "signals", "trading", "journal", "warehouse"]),
     ("alerts", &["ops", "warehouse"]),
+    ("backfill", &["model", "venue", "bus", "warehouse", "feed"]),
     ("console", &["model", "bus", "warehouse", "ops"]),
-    ("kt", &["model", "venue", "feed", "sim", "store", "bus", "warehouse", "migrate", "console", "ops", "backtest", "s3", "signals", "journal"]),
+    ("kt", &["model", "venue", "feed", "sim", "store", "bus", "warehouse", "migrate", "backfill", "console", "ops", "backtest", "s3", "signals", "journal", "trading", "execution"]),
 ];
 
 /// External crate → the only own crates that may use it.
@@ -40,7 +43,7 @@ const OWNERS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates without I/O, clock and random source, and what would bring one in.
-const PURE: &[&str] = &["model", "venue", "signals"];
+const PURE: &[&str] = &["model", "venue", "signals", "trading"];
 const IMPURE: &[&str] =
     &["std::fs", "std::net", "std::env", "std::process", "SystemTime", "Instant::now", "tokio", "rand::", "reqwest"];
 

@@ -38,13 +38,26 @@ LIMIT 1 BY venue, instrument;
 
 -- Views for screens and people. Ages are in milliseconds against the server's clock.
 
--- Gap ledger: what the feeds know to be missing. Open until a backfill fills the extent; nothing fills yet.
+-- Gap ledger: what the feeds know to be missing, and what a backfill made of it. `open` until every kind and day that the gap
+-- concerns is filled or known to be unrecoverable (docs/backfill.md).
 CREATE OR REPLACE VIEW ops.gaps AS
 SELECT
-    venue, instrument, affected AS kind, cause, writer, epoch, counter, event_ts,
-    from_ts, to_ts, first_missing, last_missing, missing, detail
-FROM landing.status FINAL
-WHERE state = 'gap';
+    g.venue AS venue, g.instrument AS instrument, g.affected AS kind, g.cause AS cause, g.writer AS writer, g.epoch AS epoch,
+    g.counter AS counter, g.event_ts AS event_ts, g.channel AS channel, g.from_ts AS from_ts, g.to_ts AS to_ts,
+    g.first_missing AS first_missing, g.last_missing AS last_missing, g.missing AS missing, g.detail AS detail,
+    if(f.state = '', 'open', f.state) AS state, f.reason AS reason, f.found AS found, f.inserted AS inserted,
+    f.present AS present, f.examined_at AS examined_at
+FROM (SELECT * FROM landing.status FINAL WHERE state = 'gap') AS g
+LEFT JOIN (
+    SELECT
+        writer, epoch, counter,
+        multiIf(countIf(state = 'open') > 0, 'open', countIf(state = 'filled') > 0, 'filled', 'unrecoverable') AS state,
+        arrayStringConcat(arraySort(groupUniqArrayIf(concat(kind, ': ', reason), reason != '')), '; ') AS reason,
+        sum(found) AS found, sum(inserted) AS inserted, sum(present) AS present, max(written_at) AS examined_at
+    FROM ops.gap_fills FINAL
+    GROUP BY writer, epoch, counter
+) AS f ON g.writer = f.writer AND g.epoch = f.epoch AND g.counter = f.counter
+SETTINGS join_use_nulls = 0;
 
 CREATE OR REPLACE VIEW marts.quote_latest AS
 SELECT

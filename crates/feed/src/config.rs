@@ -147,7 +147,7 @@ impl VenueConfig {
     ///
     /// # Errors
     /// [`FeedError::Venue`] for a mapping that does not compile or lacks a segment named here.
-    pub(crate) fn compile(&self) -> Result<Mapping, FeedError> {
+    pub fn compile(&self) -> Result<Mapping, FeedError> {
         let named = |venue: &str, message: String| FeedError::Venue { venue: venue.to_owned(), message };
         let mut mapping = Mapping::parse(&self.mapping).map_err(|error| named("?", error.to_string()))?;
         if self.lines.is_empty() || self.lines.len() > 8 {

@@ -5,10 +5,11 @@ use kt_venue::{ReferenceRequest, Stamp};
 
 use crate::FeedError;
 use crate::clock::Clock;
+use crate::config::BaseAddress;
 use crate::venue_feed::VenueFeed;
 
 /// Pages of one list; a cursor that never ends is a fault of the venue.
-const MOST_PAGES: usize = 100;
+pub(crate) const MOST_PAGES: usize = 100;
 
 impl VenueFeed {
     /// Reads the instrument and funding interval lists. A list that cannot be had changes nothing.
@@ -40,21 +41,9 @@ impl VenueFeed {
             let body = self.shared.fetch(&url, attempts).await?;
             let next = self.take_list(list, &body)?;
             let Some(page) = next else { return Ok(()) };
-            let base = list
-                .url
-                .split_once("://")
-                .map_or(0, |(scheme, rest)| scheme.len() + 3 + rest.find('/').unwrap_or(rest.len()));
-            url = self.page_address(&list.url, &page, base);
+            url = page_address(self.config.base.as_ref(), &list.url, &page);
         }
         Err(FeedError::Fetch { url, cause: format!("more than {MOST_PAGES} pages") })
-    }
-
-    /// A next page is named by path and query; behind a moved base the path of the base stays.
-    fn page_address(&self, first: &str, page: &str, host_end: usize) -> String {
-        match &self.config.base {
-            Some(base) => format!("{}{page}", base.rest.trim_end_matches('/')),
-            None => format!("{}{page}", &first[..host_end]),
-        }
     }
 
     fn take_list(&self, list: &ReferenceRequest, body: &[u8]) -> Result<Option<String>, FeedError> {
@@ -79,5 +68,15 @@ impl VenueFeed {
         let (rows, taken, skipped) = (report.rows, report.taken, report.skipped.len());
         tracing::info!(venue = self.shared.venue, list = list.name, rows, taken, skipped, "list read");
         Ok(report.next_page)
+    }
+}
+
+/// A next page is named by path and query; behind a moved base the path of the base stays.
+pub(crate) fn page_address(base: Option<&BaseAddress>, first: &str, page: &str) -> String {
+    let host_end =
+        first.split_once("://").map_or(0, |(scheme, rest)| scheme.len() + 3 + rest.find('/').unwrap_or(rest.len()));
+    match base {
+        Some(base) => format!("{}{page}", base.rest.trim_end_matches('/')),
+        None => format!("{}{page}", &first[..host_end]),
     }
 }

@@ -7,6 +7,7 @@ use kt_ops::Readiness;
 use kt_venue::Mapping;
 use tokio::sync::{mpsc, watch};
 
+use crate::moderation::{WakeUps, sharpen_timers};
 use crate::FeedError;
 use crate::config::{FeedConfig, VenueConfig};
 use crate::metrics::{self, FeedMetrics};
@@ -96,9 +97,12 @@ fn start(
     let work = move || {
         // Dropped when the thread ends, however it ends.
         let _ended = Ended(events.clone());
+        sharpen_timers();
+        let wake_ups = WakeUps::default();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .event_interval(61)
+            .on_thread_park(move || wake_ups.before_waiting())
             .build()
             .map_err(|error| FeedError::Config(format!("no runtime: {error}")))?;
         let local = tokio::task::LocalSet::new();

@@ -19,9 +19,22 @@ use crate::metrics::{FeedMetrics, WriterMetrics};
 use crate::spool::{Recovered, Spool, SpoolLimits};
 use crate::writer::{Writer, WriterIdentity};
 
+/// What a writer is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// What is received now: it goes to the hot path at once, and starts, stops and losses are announced.
+    #[default]
+    Live,
+    /// The past: nothing of it goes to the hot path, whose subscribers would take it for news, and nothing is
+    /// announced: what a killed backfill had not written is asked for again.
+    Past,
+}
+
 /// How a venue's writer works.
 #[derive(Clone, Debug)]
 pub struct WriterConfig {
+    /// What it is for.
+    pub purpose: Purpose,
     /// Its name, the same at every start.
     pub name: String,
     /// The venue.
@@ -47,6 +60,7 @@ impl WriterConfig {
     pub fn new(venue: &str, folder: &std::path::Path) -> Self {
         let name = format!("feed-{venue}");
         Self {
+            purpose: Purpose::Live,
             spool_folder: folder.join(&name),
             name,
             venue: venue.to_owned(),
@@ -65,6 +79,7 @@ pub struct OpenWriter {
     pub writer: Rc<RefCell<Writer>>,
     /// What an earlier run left behind.
     pub recovered: Recovered,
+    purpose: Purpose,
     appended: Rc<Notify>,
     stage: LogStage,
     accepted: Accepted,
@@ -96,7 +111,10 @@ impl OpenWriter {
         for (key, block) in bus.landed().await?.of_writer(&config.name).await? {
             spool.landed(key.epoch, key.kind, block)?;
         }
-        let hot = HotPublisher::connect(bus, config.hot.clone()).await?;
+        let hot = match config.purpose {
+            Purpose::Live => Some(HotPublisher::connect(bus, config.hot.clone()).await?),
+            Purpose::Past => None,
+        };
         let identity = WriterIdentity { writer: config.name.clone(), venue: config.venue.clone(), epoch };
         let writer_metrics = WriterMetrics::new(metrics, &config.venue);
         let writer = Writer::new(identity, clock.clone(), hot, spool, config.cut, writer_metrics);
@@ -105,8 +123,11 @@ impl OpenWriter {
         let stage = LogStage::new(bus, config.log.clone(), writer.clone(), appended.clone(), metrics.clone()).await?;
         let accepted = bus.accepted().await?;
         let (bus, synchronise_every) = (bus.clone(), config.synchronise_every);
-        let open = Self { writer, recovered, appended, stage, accepted, bus, synchronise_every, clock };
-        open.announce_start(known);
+        let purpose = config.purpose;
+        let open = Self { purpose, writer, recovered, appended, stage, accepted, bus, synchronise_every, clock };
+        if purpose == Purpose::Live {
+            open.announce_start(known);
+        }
         Ok(open)
     }
 
@@ -133,7 +154,9 @@ impl OpenWriter {
             () = synchronising => {}
             () = stop => {}
         }
-        self.announce(State::Stopped, "shutdown", "stopped in order");
+        if self.purpose == Purpose::Live {
+            self.announce(State::Stopped, "shutdown", "stopped in order");
+        }
         let all_spooled = self.writer.borrow_mut().cut_all();
         self.writer.borrow_mut().tick();
         if !all_spooled {

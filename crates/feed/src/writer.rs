@@ -35,7 +35,7 @@ pub struct WriterIdentity {
 pub struct Writer {
     identity: WriterIdentity,
     clock: Rc<dyn Clock>,
-    hot: HotPublisher,
+    hot: Option<HotPublisher>,
     routes: [HashMap<Box<str>, Route>; Kind::COUNT],
     builders: Vec<BlockBuilder>,
     spool: Spool,
@@ -56,7 +56,7 @@ impl Writer {
     pub fn new(
         identity: WriterIdentity,
         clock: Rc<dyn Clock>,
-        hot: HotPublisher,
+        hot: Option<HotPublisher>,
         spool: Spool,
         policy: CutPolicy,
         metrics: WriterMetrics,
@@ -102,6 +102,12 @@ impl Writer {
         &self.metrics
     }
 
+    /// Whether every row that was taken, of this epoch and of those before, is known to have landed.
+    #[must_use]
+    pub fn has_landed(&self) -> bool {
+        self.builders.iter().all(BlockBuilder::is_empty) && self.spool.has_landed()
+    }
+
     /// Its spool.
     pub fn spool(&mut self) -> &mut Spool {
         &mut self.spool
@@ -145,11 +151,13 @@ impl Writer {
         self.counter += 1;
         let row = &mut builder.rows[start..];
         stamp_position(row, self.clock.wall(), self.counter, self.identity.epoch);
-        let route = match self.routes[kind.index()].get(instrument) {
-            Some(route) => *route,
-            None => new_route(&mut self.routes, &mut self.hot, kind, &self.identity.venue, instrument),
-        };
-        self.hot.publish(route, row);
+        if let Some(hot) = &mut self.hot {
+            let route = match self.routes[kind.index()].get(instrument) {
+                Some(route) => *route,
+                None => new_route(&mut self.routes, hot, kind, &self.identity.venue, instrument),
+            };
+            hot.publish(route, row);
+        }
         builder.added(self.counter, event_ts, self.clock.monotonic());
         self.rows_of_frame += 1;
         self.metrics.counts.events[kind.index()] += 1;
@@ -161,7 +169,7 @@ impl Writer {
     /// Sends what waits for the hot path, without waiting; `true` when nothing is left.
     pub fn flush_hot(&mut self) -> bool {
         self.end_frame();
-        let sent = self.hot.flush();
+        let sent = self.hot.as_mut().is_none_or(HotPublisher::flush);
         if sent && !self.unflushed.is_empty() {
             let now = self.clock.monotonic();
             for (received, rows) in self.unflushed.drain(..) {
@@ -182,7 +190,8 @@ impl Writer {
         }
         self.flush_hot();
         let has_room = self.has_room();
-        self.metrics.publish(self.clock.wall(), &self.hot.counts(), self.spool.bytes(), has_room);
+        let counts = self.hot.as_ref().map(HotPublisher::counts).unwrap_or_default();
+        self.metrics.publish(self.clock.wall(), &counts, self.spool.bytes(), has_room);
     }
 
     /// Monotonic time at which [`Self::tick`] has something to do; `None` while nothing waits.
@@ -202,13 +211,13 @@ impl Writer {
     /// Whether the hot path has a connection.
     #[must_use]
     pub fn is_hot_connected(&self) -> bool {
-        self.hot.is_connected()
+        self.hot.as_ref().is_some_and(HotPublisher::is_connected)
     }
 
     /// Whether rows wait because the hot path's socket did not take them.
     #[must_use]
     pub fn hot_backlog(&self) -> bool {
-        self.hot.backlog() > 0
+        self.hot.as_ref().is_some_and(|hot| hot.backlog() > 0)
     }
 
     fn cut(&mut self, kind: Kind) {

@@ -106,6 +106,9 @@ pub(crate) enum Command {
         after_help = "Example:\n  kt audit --json\n\nExit code 0 only when nothing is lost, duplicated or missing."
     )]
     Audit(Audit),
+    /// Fill what is missing from the exchanges' histories: the gap ledger, or a stated window
+    #[command(after_help = "Examples:\n  kt backfill\n  kt backfill list --json\n  kt backfill funding --since 2y")]
+    Backfill(crate::commands::backfill::Options),
     /// Show where data lies by day: local disk or object store; move days, find what kills left behind
     #[command(after_help = "Examples:\n  kt tiers --json\n  kt tiers move --before 2026-11-01")]
     Tiers(crate::commands::tiers::Options),
@@ -156,6 +159,18 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: Option<crate::commands::signals::SignalsAction>,
     },
+    /// Trade on paper (started by `kt up`), or throw the kill switch
+    #[command(after_help = "Examples:\n  kt trade halt\n  kt trade resume")]
+    Trade {
+        #[command(subcommand)]
+        action: Option<crate::commands::trade::TradeAction>,
+    },
+    /// Say what became of orders
+    #[command(after_help = "Example:\n  kt order list")]
+    Order {
+        #[command(subcommand)]
+        action: crate::commands::order::OrderAction,
+    },
     /// Serve the page (started by `kt up`)
     #[command(after_help = "Example:\n  kt console --port-offset 100")]
     Console,
@@ -167,6 +182,11 @@ pub(crate) enum VenueAction {
     /// Decode a recording and say what is right and wrong in it
     #[command(after_help = "Example:\n  kt venue check okx frames/okx/20220513_stream.jsonl.zst --json --books 10")]
     Check(crate::venue_check::VenueCheck),
+    /// List the instruments that the venues name now, and whether their lists could be read whole
+    #[command(
+        after_help = "Examples:\n  kt venue instruments --json\n  kt venue instruments binance_usdm --recording frames/binance_usdm/20210722_reference.jsonl.zst"
+    )]
+    Instruments(crate::commands::instruments::Instruments),
 }
 
 /// Options of `kt up`.

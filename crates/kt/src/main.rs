@@ -13,8 +13,9 @@ mod error;
 mod http;
 mod lifeline;
 mod logging;
-mod orchestration;
 mod object_store;
+mod orchestration;
+mod page_progress;
 mod process;
 mod progress;
 mod supervisor;
@@ -68,6 +69,10 @@ fn run(cli: Cli) -> Result<(), Error> {
         Command::Doctor { json } => commands::doctor::run(&config, json),
         Command::Query(options) => commands::query::run(&running(), &options),
         Command::Audit(options) => commands::audit::run(&running(), &options),
+        Command::Backfill(options) => {
+            logging::start(&config, std::io::stderr)?;
+            commands::backfill::run(&running(), &options)
+        }
         Command::Tiers(options) if cli.global.supervised => {
             service(&config, true)?;
             commands::tiers::run(&config, &options)
@@ -81,6 +86,9 @@ fn run(cli: Cli) -> Result<(), Error> {
         Command::Migrate(options) => commands::migrate::run(&running(), &options),
         Command::Config { effective } => commands::config::run(&config, effective),
         Command::Venue { action: cli::VenueAction::Check(options) } => venue_check::run(&options),
+        Command::Venue { action: cli::VenueAction::Instruments(options) } => {
+            commands::instruments::run(&running(), &options)
+        }
         Command::Orchestration { action } => {
             commands::orchestration::run(&config, &running, &action, cli.global.supervised)
         }
@@ -114,6 +122,12 @@ fn run(cli: Cli) -> Result<(), Error> {
             service(&config, cli.global.supervised)?;
             commands::signals::serve(&config)
         }
+        Command::Trade { action: Some(action) } => commands::trade::ask(&running(), &action),
+        Command::Trade { action: None } => {
+            service(&config, cli.global.supervised)?;
+            commands::trade::serve(&config)
+        }
+        Command::Order { action } => commands::order::run(&running(), &action),
         Command::Console => {
             service(&config, cli.global.supervised)?;
             commands::services::console(&config)

@@ -15,12 +15,14 @@ pub mod engine;
 pub mod error;
 pub mod exception;
 pub mod framing;
+pub mod gaps;
 pub mod http;
 pub mod loader;
 pub mod marts;
 mod migration;
 pub mod sandbox;
 mod serve;
+pub mod tiers;
 
 pub use client::Client;
 pub use config::{SandboxMode, UserConfig, WarehouseConfig};

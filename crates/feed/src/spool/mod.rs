@@ -127,6 +127,12 @@ impl Spool {
         Ok(())
     }
 
+    /// Whether every block in it is known to have landed.
+    #[must_use]
+    pub fn has_landed(&self) -> bool {
+        self.segments.iter().all(|segment| self.is_covered(segment))
+    }
+
     /// The last block known to have landed.
     #[must_use]
     pub fn landed_block(&self, epoch: u32, kind: Kind) -> u64 {

@@ -81,6 +81,15 @@ impl Opened {
         &self.recovered
     }
 
+    /// Whether every block in it has landed; `landed` is the last landed block of an epoch and kind.
+    #[must_use]
+    pub fn has_landed(&self, landed: impl Fn(u32, Kind) -> u64) -> bool {
+        let is_covered = |segment: &Segment| {
+            Kind::ALL.iter().all(|kind| segment.highest[kind.index()] <= landed(segment.epoch, *kind))
+        };
+        self.segments.iter().all(is_covered)
+    }
+
     /// Begins to write under `epoch`, which must be larger than any before.
     ///
     /// # Errors

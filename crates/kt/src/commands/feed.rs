@@ -33,12 +33,17 @@ pub(crate) fn run(config: &Config) -> Result<(), Error> {
         feed.record_folder = settings.archive.then(|| config.data("archive"));
         feed.spool.bytes = settings.spool_size.0;
         feed.log.log = log(config);
-        feed.venues = match config.source.mode {
-            SourceMode::Live => live(config)?,
-            SourceMode::Generated | SourceMode::Replay => simulated(config).await?,
-        };
+        feed.venues = venues(config).await?;
         kt_feed::run(feed, stop_requested()?).await.map_err(failed)
     })
+}
+
+/// The venues that the platform is connected to.
+pub(super) async fn venues(config: &Config) -> Result<Vec<VenueConfig>, Error> {
+    match config.source.mode {
+        SourceMode::Live => live(config),
+        SourceMode::Generated | SourceMode::Replay => simulated(config).await,
+    }
 }
 
 /// The exchanges' own endpoints.
@@ -56,16 +61,26 @@ fn live(config: &Config) -> Result<Vec<VenueConfig>, Error> {
     config.feed.venues.iter().map(venue).collect()
 }
 
-/// Every venue and symbol that the simulated exchange serves.
-async fn simulated(config: &Config) -> Result<Vec<VenueConfig>, Error> {
+/// Every venue that the simulated exchange serves.
+pub(super) async fn simulated_venues(config: &Config) -> Result<Vec<String>, Error> {
+    Ok(sources(config).await?.venues.into_keys().collect())
+}
+
+/// What the simulated exchange says of itself.
+async fn sources(config: &Config) -> Result<Sources, Error> {
     let address = config.address(config.sim.port);
     let asked = http::get(address, "/sim/v1/sources", LONGEST_DESCRIPTION).await;
     let (status, body) = asked.map_err(Error::doing(format!("asking the simulated exchange at {address}")))?;
     if status != 200 {
         return Err(Error::failed(format!("the simulated exchange at {address} answered {status}: {}", body.trim())));
     }
-    let sources: Sources =
-        serde_json::from_str(&body).map_err(Error::doing("reading what the simulated exchange serves"))?;
+    serde_json::from_str(&body).map_err(Error::doing("reading what the simulated exchange serves"))
+}
+
+/// Every venue and symbol that the simulated exchange serves.
+async fn simulated(config: &Config) -> Result<Vec<VenueConfig>, Error> {
+    let address = config.address(config.sim.port);
+    let sources = sources(config).await?;
     let recorded = config.source.mode == SourceMode::Replay;
     let venue = |(name, venue): (String, SimulatedVenue)| {
         Ok(VenueConfig {
@@ -83,7 +98,7 @@ async fn simulated(config: &Config) -> Result<Vec<VenueConfig>, Error> {
 }
 
 /// The text of a venue's mapping: from the configured directory, else the built-in one.
-fn mapping(config: &Config, venue: &str) -> Result<String, Error> {
+pub(super) fn mapping(config: &Config, venue: &str) -> Result<String, Error> {
     let file_name = format!("{venue}.toml");
     let directory = &config.feed.mappings_dir;
     if !directory.as_os_str().is_empty() {

@@ -1,20 +1,24 @@
 //! What each command does.
 
 pub(crate) mod audit;
+pub(crate) mod backfill;
 pub(crate) mod config;
 pub(crate) mod cost;
 pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod feed;
+pub(crate) mod instruments;
 pub(crate) mod logs;
 pub(crate) mod migrate;
 pub(crate) mod orchestration;
+pub(crate) mod order;
 pub(crate) mod query;
 pub(crate) mod s3;
 pub(crate) mod services;
 pub(crate) mod signals;
 pub(crate) mod status;
 pub(crate) mod tiers;
+pub(crate) mod trade;
 pub(crate) mod up;
 pub(crate) mod warehouse;
 

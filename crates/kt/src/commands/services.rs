@@ -43,6 +43,9 @@ pub(crate) fn sim(config: &Config) -> Result<(), Error> {
             instruments: settings.instruments.into(),
             rate: (settings.rate > 0).then_some(settings.rate),
             pace,
+            tick: Duration::from_millis(settings.tick_ms),
+            history: Duration::from_secs(settings.history_hours * 3600),
+            history_bytes: usize::try_from(settings.history_size.0).unwrap_or(usize::MAX),
             ..GeneratedConfig::default()
         });
     }

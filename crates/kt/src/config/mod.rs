@@ -1,8 +1,8 @@
 //! The platform's configuration: one tree of structs, complete defaults, strict reading.
 
 mod load;
-mod remote;
 mod paths;
+mod remote;
 mod size;
 mod speed;
 
@@ -33,7 +33,9 @@ pub(crate) struct Config {
     pub(crate) log: Log,
     pub(crate) feed: Feed,
     pub(crate) load: Load,
+    pub(crate) backfill: Backfill,
     pub(crate) signals: Signals,
+    pub(crate) trade: Trade,
     pub(crate) orchestration: Orchestration,
     pub(crate) s3: S3,
     pub(crate) tiers: Tiers,
@@ -149,6 +151,9 @@ pub(crate) struct Sim {
     pub(crate) seed: u64,
     pub(crate) instruments: u16,
     pub(crate) rate: u32,
+    pub(crate) tick_ms: u64,
+    pub(crate) history_hours: u64,
+    pub(crate) history_size: ByteSize,
     pub(crate) client_queue: ByteSize,
     pub(crate) memory_limit: ByteSize,
 }
@@ -207,6 +212,18 @@ pub(crate) struct Signals {
     pub(crate) tape_size: ByteSize,
 }
 
+/// Trading on paper.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Trade {
+    pub(crate) enabled: bool,
+    pub(crate) metrics_port: u16,
+    /// Empty: the built-in strategies. Absolute once loaded.
+    pub(crate) strategies: PathBuf,
+    pub(crate) tick_ms: u64,
+    pub(crate) tape_size: ByteSize,
+}
+
 /// The embedded object store.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -235,6 +252,18 @@ pub(crate) struct Orchestration {
     pub(crate) user: String,
 }
 
+/// Filling gaps from the exchanges' histories. Units are in the names.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Backfill {
+    pub(crate) timeout_s: u64,
+    pub(crate) attempts: u32,
+    pub(crate) longest_pause_s: u64,
+    pub(crate) land_within_s: u64,
+    pub(crate) wait_for_other_s: u64,
+    pub(crate) margin_ms: u64,
+}
+
 impl Config {
     /// The address of a service whose configured port is `port`.
     pub(crate) fn address(&self, port: u16) -> SocketAddr {
@@ -254,6 +283,7 @@ impl Config {
             ("feed.metrics_port", self.feed.metrics_port),
             ("load.metrics_port", self.load.metrics_port),
             ("signals.metrics_port", self.signals.metrics_port),
+            ("trade.metrics_port", self.trade.metrics_port),
             ("orchestration.web_port", self.orchestration.web_port),
             ("s3.port", self.s3.port),
             ("s3.metrics_port", self.s3.metrics_port),

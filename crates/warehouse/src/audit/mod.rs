@@ -153,7 +153,7 @@ async fn compare(client: &Client, scope: &Scope) -> Result<AuditReport, AuditErr
     }
     report.writers = writers.into_values().collect();
     report.total();
-    report.gaps = number(client, "SELECT count() AS number FROM ops.gaps").await?;
+    report.gaps = number(client, "SELECT count() AS number FROM ops.gaps WHERE state = 'open'").await?;
     Ok(report)
 }
 
