@@ -230,14 +230,15 @@ fn check(config: &Config, merged: &Merged) -> Result<(), (String, String)> {
         ("signals.tick_ms", config.signals.tick_ms),
         ("signals.snapshot_s", config.signals.snapshot_s),
         ("signals.tape_size", config.signals.tape_size.0),
+        ("trade.tick_ms", config.trade.tick_ms),
+        ("trade.tape_size", config.trade.tape_size.0),
     ];
     for (key, value) in positive {
         if value == 0 {
             return Err((key.into(), "must be above 0".into()));
         }
     }
-    let addresses =
-        [("nats.url", &config.nats.url, "nats://"), ("warehouse.url", &config.warehouse.url, "http")];
+    let addresses = [("nats.url", &config.nats.url, "nats://"), ("warehouse.url", &config.warehouse.url, "http")];
     for (key, url, scheme) in addresses {
         if !url.is_empty() && !(url.starts_with(scheme) && url.contains("://")) {
             return Err((key.into(), format!("{url:?} is no address such as {scheme}…")));

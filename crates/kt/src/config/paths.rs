@@ -29,6 +29,7 @@ pub(super) fn resolve(config: &mut Config) -> Result<(), String> {
         &mut config.nats.password_file,
         &mut config.warehouse.password_file,
         &mut config.signals.file,
+        &mut config.trade.strategies,
     ];
     let given = optional.into_iter().filter(|path| !path.as_os_str().is_empty());
     let directories = [&mut platform.data_dir, &mut platform.engines_dir, &mut platform.recordings_dir];
