@@ -1,3 +1,4 @@
+import { backtestEquity } from './backtest_equity.js';
 import { basisHistogram } from './basis_histogram.js';
 import { basisSeries } from './basis_series.js';
 import { basisTerm } from './basis_term.js';
@@ -5,6 +6,8 @@ import { coverageCalendar } from './coverage_calendar.js';
 import { fundingCarry } from './funding_carry.js';
 import { fundingHeat } from './funding_heat.js';
 import { fundingSeries } from './funding_series.js';
+import { orderMarkout } from './order_markout.js';
+import { orderSteps } from './order_steps.js';
 import { pipelineRows } from './pipeline_rows.js';
 import type { PanelSpec } from './spec.js';
 import { storageTables } from './storage_tables.js';
@@ -20,4 +23,7 @@ export const CATALOGUE: readonly PanelSpec[] = [
   coverageCalendar,
   pipelineRows,
   storageTables,
+  orderSteps,
+  orderMarkout,
+  backtestEquity,
 ];

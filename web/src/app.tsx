@@ -17,9 +17,12 @@ const LOAD: Record<PageName, () => Promise<{ default: AnyPage }>> = {
   overview: () => import('./pages/overview.js'),
   basis: () => import('./pages/basis.js'),
   funding: () => import('./pages/funding.js'),
+  orders: () => import('./pages/orders.js'),
   quality: () => import('./pages/quality.js'),
   storage: () => import('./pages/storage.js'),
+  backtests: () => import('./pages/backtests.js'),
   pipeline: () => import('./pages/pipeline.js'),
+  alerts: () => import('./pages/alerts.js'),
 };
 
 function usePage(name: PageName): { Page: AnyPage | null; failed: boolean } {

@@ -11,7 +11,7 @@ use rust_embed::RustEmbed;
 struct Dist;
 
 /// The page's tabs; `/` is the overview. The same list stands in `web/src/data/address.ts`.
-const PAGES: [&str; 5] = ["basis", "funding", "quality", "storage", "pipeline"];
+const PAGES: [&str; 8] = ["basis", "funding", "orders", "quality", "storage", "backtests", "pipeline", "alerts"];
 
 const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>KubeTrader</title>\
 <h1>The page is not built in</h1><p>This program was compiled before the page was built. Run \

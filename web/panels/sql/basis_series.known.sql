@@ -18,9 +18,12 @@ FROM
     FROM
     (
         SELECT
-            toStartOfInterval(perp.ts, toIntervalSecond({step_s:UInt32})) AS step,
-            if(spot.mid > 0 AND dateDiff('second', spot.ts, perp.ts) <= 5, (perp.mid - spot.mid) / spot.mid * 10000, NULL) AS bps,
+            toStartOfInterval(ts, toIntervalSecond({step_s:UInt32})) AS step,
             avg(bps) AS basis_bps, min(bps) AS lowest_bps, max(bps) AS highest_bps, count(bps) AS seconds
+        FROM
+        (
+        SELECT perp.ts AS ts,
+            if(spot.mid > 0 AND dateDiff('second', spot.ts, perp.ts) <= 5, (perp.mid - spot.mid) / spot.mid * 10000, NULL) AS bps
         FROM
         (
             SELECT 1 AS one, toDateTime(event_ts, 'UTC') AS ts,
@@ -39,6 +42,7 @@ FROM
                 AND event_ts >= range_start - INTERVAL 5 SECOND AND event_ts < range_end AND recv_ts <= known
             GROUP BY ts
         ) AS spot ON perp.one = spot.one AND perp.ts >= spot.ts
+        )
         GROUP BY step
     )
     WINDOW window AS (ORDER BY step ASC ROWS BETWEEN 119 PRECEDING AND CURRENT ROW)

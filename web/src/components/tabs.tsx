@@ -5,9 +5,12 @@ const TITLES: Record<PageName, string> = {
   overview: 'Overview',
   basis: 'Basis',
   funding: 'Funding',
+  orders: 'Orders',
   quality: 'Data quality',
   storage: 'Storage',
+  backtests: 'Backtests',
   pipeline: 'Pipeline',
+  alerts: 'Alerts',
 };
 
 /** The page's parts. Real links: they open in new tabs and are found by the keyboard. */

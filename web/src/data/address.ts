@@ -5,7 +5,17 @@ export type Interval = '1s' | '1m';
 export type ThemeChoice = 'system' | 'dark' | 'light';
 
 /** The page's tabs in their order; the server knows the same names (crates/console/src/assets.rs). */
-export const PAGES = ['overview', 'basis', 'funding', 'quality', 'storage', 'pipeline'] as const;
+export const PAGES = [
+  'overview',
+  'basis',
+  'funding',
+  'orders',
+  'quality',
+  'storage',
+  'backtests',
+  'pipeline',
+  'alerts',
+] as const;
 export type PageName = (typeof PAGES)[number];
 
 /** Ranges that can be chosen, in seconds. */

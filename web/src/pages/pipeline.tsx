@@ -3,6 +3,7 @@ import { ChartPanel } from '../components/chartpanel.js';
 import { Controls } from '../components/controls.js';
 import { Demonstration } from '../components/demonstration.js';
 import { FeedPanel, FlowPanels } from '../components/operations.js';
+import { OrchestrationPanel } from '../components/orchestration.js';
 import { Empty, Panel, State } from '../components/panel.js';
 import { useHistory } from '../data/history.js';
 import type { Polled } from '../data/poll.js';
@@ -22,6 +23,7 @@ export default function Pipeline(props: PageProps) {
         <Services polled={platform} />
         <Demonstration platform={platform.answer} />
         <FeedPanel live={live} />
+        <OrchestrationPanel />
         <AuditPanel address={{ ...address, known: null }} often />
         <FlowPanels seconds={history.seconds} kinds={history.kinds} theme={theme} />
         <ChartPanel spec={pipelineRows} address={{ ...address, known: null }} theme={theme} more={{}} />
