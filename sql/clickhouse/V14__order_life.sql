@@ -43,13 +43,13 @@ GROUP BY venue, instrument, strategy, client_order_id;
 CREATE OR REPLACE VIEW marts.trading_account AS
 SELECT
     strategy, venue, instrument,
-    argMaxIf(position, sequence, position IS NOT NULL) AS position,
-    sumIf(cash, step IN ('fill', 'settled')) AS cash,
+    argMaxIf(o.position, o.sequence, o.position IS NOT NULL) AS position,
+    sumIf(o.cash, step IN ('fill', 'settled')) AS cash,
     sum(fee) AS fees,
-    sumIf(cash, step = 'funding') AS funding,
+    sumIf(o.cash, step = 'funding') AS funding,
     countIf(step = 'fill') AS fills,
     countIf(step = 'funding_refused') AS unknown_fundings,
     max(event_ts) AS last_ts
-FROM landing.order FINAL
+FROM landing.order AS o FINAL
 WHERE strategy != ''
 GROUP BY strategy, venue, instrument;
