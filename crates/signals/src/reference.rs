@@ -7,7 +7,7 @@ use crate::output::Reason;
 
 const INTRODUCTION: &str = "# Signals
 
-Generated from `crates/signals/src`; a test compares them. Signals are declared in a TOML file (`signals.file`; \
+Generated from `crates/signals/src`; a test compares them. Signals are declared in a TOML file (`signals.declarations`; \
 `kt signals list --toml` prints the built-in one). Each `[[signal]]` exists once for every instrument whose venue and \
 instrument fit its patterns; of several declarations with one name the first that fits counts.
 

@@ -12,7 +12,7 @@ use super::services::{bus, failed, log, run as run_service, stop_requested};
 use crate::config::Config;
 use crate::error::Error;
 
-/// The declarations that are in force unless `signals.file` names others.
+/// The declarations that are in force unless `signals.declarations` names others.
 const BUILT_IN: &str = include_str!("../config/signals.toml");
 
 /// What `kt signals` does besides serving.
@@ -80,7 +80,7 @@ fn folder(config: &Config) -> std::path::PathBuf {
 
 /// The text of the declarations.
 pub(crate) fn text(config: &Config) -> Result<String, Error> {
-    let file = &config.signals.file;
+    let file = &config.signals.declarations;
     if file.as_os_str().is_empty() {
         return Ok(BUILT_IN.to_owned());
     }
@@ -88,7 +88,7 @@ pub(crate) fn text(config: &Config) -> Result<String, Error> {
 }
 
 fn declarations(config: &Config) -> Result<Vec<Definition>, Error> {
-    let file = &config.signals.file;
+    let file = &config.signals.declarations;
     let name = if file.as_os_str().is_empty() { "the built-in signals".to_owned() } else { file.display().to_string() };
     definition::parse(&text(config)?).map_err(|error| Error::usage(format!("{name}: {error}")))
 }

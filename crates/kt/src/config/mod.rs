@@ -39,6 +39,7 @@ pub(crate) struct Config {
     pub(crate) orchestration: Orchestration,
     pub(crate) s3: S3,
     pub(crate) tiers: Tiers,
+    pub(crate) mirror: Mirror,
 }
 
 /// What concerns all services. Directories are absolute once loaded.
@@ -77,6 +78,7 @@ pub(crate) struct Supervisor {
 pub(crate) struct Nats {
     pub(crate) port: u16,
     pub(crate) monitor_port: u16,
+    pub(crate) leaf_port: u16,
     pub(crate) user: String,
     pub(crate) store_limit: ByteSize,
     pub(crate) memory_limit: ByteSize,
@@ -206,7 +208,7 @@ pub(crate) struct Load {
 pub(crate) struct Signals {
     pub(crate) metrics_port: u16,
     /// Empty: the built-in declarations. Absolute once loaded.
-    pub(crate) file: PathBuf,
+    pub(crate) declarations: PathBuf,
     pub(crate) tick_ms: u64,
     pub(crate) snapshot_s: u64,
     pub(crate) tape_size: ByteSize,
@@ -231,6 +233,16 @@ pub(crate) struct S3 {
     pub(crate) port: u16,
     pub(crate) metrics_port: u16,
     pub(crate) keep_free: ByteSize,
+}
+
+/// What makes this platform an environment of another one; written by `kt env up`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Mirror {
+    pub(crate) environment: String,
+    pub(crate) upstream: String,
+    /// Empty or absolute.
+    pub(crate) password_file: PathBuf,
 }
 
 /// Where the warehouse keeps data by age, and what that costs.
@@ -276,6 +288,7 @@ impl Config {
         vec![
             ("nats.port", self.nats.port),
             ("nats.monitor_port", self.nats.monitor_port),
+            ("nats.leaf_port", self.nats.leaf_port),
             ("warehouse.port", self.warehouse.port),
             ("postgres.port", self.postgres.port),
             ("sim.port", self.sim.port),

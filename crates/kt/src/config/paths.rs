@@ -28,7 +28,7 @@ pub(super) fn resolve(config: &mut Config) -> Result<(), String> {
         &mut config.feed.mappings_dir,
         &mut config.nats.password_file,
         &mut config.warehouse.password_file,
-        &mut config.signals.file,
+        &mut config.signals.declarations,
         &mut config.trade.strategies,
     ];
     let given = optional.into_iter().filter(|path| !path.as_os_str().is_empty());
