@@ -49,22 +49,9 @@ pub enum BacktestError {
         /// The system's word.
         cause: std::io::Error,
     },
-    /// A tape that is damaged, cut short, or none.
-    #[error("the tape {}: {reason}; delete it, and it is made anew", path.display())]
-    Tape {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A journal that cannot be replayed.
-    #[error("the journal {}: {reason}", path.display())]
-    Journal {
-        /// Its directory.
-        path: PathBuf,
-        /// What is wrong and what to do.
-        reason: String,
-    },
+    /// A journal that cannot be read or written.
+    #[error(transparent)]
+    Journal(#[from] kt_journal::JournalError),
     /// A strategy's configuration that is wrong.
     #[error("{0}")]
     Strategy(String),
