@@ -10,6 +10,11 @@ import json
 import math
 import statistics
 import sys
+from pathlib import Path
+from typing import Any
+
+Message = dict[str, Any]
+Rows = list[tuple[Any, ...]]
 
 WINDOW = 6_000_000_000
 BUCKET = WINDOW // 60
@@ -39,9 +44,9 @@ class Book:
     def __init__(self) -> None:
         self.sides: dict[str, dict[float, float]] = {"b": {}, "a": {}}
         self.last: int | None = None
-        self.held: list[dict] = []
+        self.held: list[Message] = []
 
-    def snapshot(self, message: dict) -> None:
+    def snapshot(self, message: Message) -> None:
         self.sides = {
             "b": {float(price): float(quantity) for price, quantity in message["bids"]},
             "a": {float(price): float(quantity) for price, quantity in message["asks"]},
@@ -51,7 +56,7 @@ class Book:
             self.update(update)
         self.held = []
 
-    def update(self, message: dict) -> None:
+    def update(self, message: Message) -> None:
         if self.last is None:
             self.held.append(message)
             return
@@ -79,8 +84,8 @@ class Market:
         self.quoted_at = 0
         self.began: int | None = None
         self.book = Book()
-        self.flow: list[tuple[int, float]] = []
-        self.trades: list[tuple[int, float, float, bool]] = []
+        self.flow: Rows = []
+        self.trades: Rows = []
         self.returns: collections.deque[float] = collections.deque(maxlen=SAMPLES)
         self.sampled_mid: float | None = None
         self.interval: int | None = None
@@ -91,8 +96,8 @@ class Market:
         bid, _, ask, _ = self.quote
         return (bid + ask) / 2 if bid <= ask else None
 
-    def take_quote(self, now: int, message: dict) -> None:
-        new = tuple(float(message[key]) for key in "bBaA")
+    def take_quote(self, now: int, message: Message) -> None:
+        new = (float(message["b"]), float(message["B"]), float(message["a"]), float(message["A"]))
         old = self.quote
         if old is not None and self.mid(now) is not None:
             flow = 0.0
@@ -107,7 +112,7 @@ class Market:
             self.flow.append((now, flow))
         self.quote, self.quoted_at = new, now
 
-    def take_trade(self, now: int, message: dict) -> None:
+    def take_trade(self, now: int, message: Message) -> None:
         price, quantity = float(message["p"]), float(message["q"])
         if price > 0 and quantity > 0 and message.get("X", "MARKET") == "MARKET":
             self.trades.append((now, price, quantity, not message["m"]))
@@ -126,34 +131,22 @@ class Market:
         self.sampled_mid = mid
         return True
 
-    def windowed(self, rows: list, now: int) -> list | None:
+    def windowed(self, rows: Rows, now: int) -> Rows | None:
         if self.began is None or now - self.began < WINDOW:
             return None
         start = (now // BUCKET - 59) * BUCKET
         return rows[bisect.bisect_left(rows, start, key=lambda row: row[0]) :]
 
     def value(self, name: str, now: int) -> float | None:
-        mid = self.mid(now)
         if name == "mid":
-            return mid
+            return self.mid(now)
         if name == "book_imbalance":
             return self.book.imbalance(5)
-        if name == "trade_imbalance" or name == "vwap":
-            rows = self.windowed(self.trades, now)
-            if not rows:
-                return None
-            if name == "vwap":
-                return math.fsum(p * q for _, p, q, _ in rows) / math.fsum(q for _, _, q, _ in rows)
-            bought = math.fsum(q for _, _, q, buy in rows if buy)
-            sold = math.fsum(q for _, _, q, buy in rows if not buy)
-            return (bought - sold) / (bought + sold)
+        if name in ("trade_imbalance", "vwap"):
+            return self.traded(name, now)
+        mid = self.mid(now)
         if mid is None or self.quote is None:
             return None
-        bid, bid_quantity, ask, ask_quantity = self.quote
-        if name == "spread":
-            return (ask - bid) / mid * 10_000
-        if name == "microprice":
-            return (bid * ask_quantity + ask * bid_quantity) / (bid_quantity + ask_quantity)
         if name == "order_flow_imbalance":
             rows = self.windowed(self.flow, now)
             return None if rows is None else math.fsum(e for _, e in rows)
@@ -161,7 +154,22 @@ class Market:
             if len(self.returns) < SAMPLES:
                 return None
             return math.sqrt(math.fsum(r * r for r in self.returns) * YEAR / (SAMPLES * SAMPLE / 1e9))
+        bid, bid_quantity, ask, ask_quantity = self.quote
+        if name == "spread":
+            return (ask - bid) / mid * 10_000
+        if name == "microprice":
+            return (bid * ask_quantity + ask * bid_quantity) / (bid_quantity + ask_quantity)
         raise ValueError(name)
+
+    def traded(self, name: str, now: int) -> float | None:
+        rows = self.windowed(self.trades, now)
+        if not rows:
+            return None
+        if name == "vwap":
+            return math.fsum(p * q for _, p, q, _ in rows) / math.fsum(q for _, _, q, _ in rows)
+        bought = math.fsum(q for _, _, q, buy in rows if buy)
+        sold = math.fsum(q for _, _, q, buy in rows if not buy)
+        return (bought - sold) / (bought + sold)
 
 
 class World:
@@ -174,8 +182,8 @@ class World:
         spot, perpetual = (self.markets[venue].mid(self.now) for venue in ("binance", "binance_usdm"))
         return None if spot is None or perpetual is None else (perpetual - spot) / spot * 10_000
 
-    def take(self, line: dict) -> None:
-        self.now = max(self.now, line.get("tick", line.get("t")))
+    def take(self, line: Message) -> None:
+        self.now = max(self.now, line["tick"] if "tick" in line else line["t"])
         perpetual = self.markets["binance_usdm"]
         for market in self.markets.values():
             if market.began is not None and market.sample(self.now) and market is perpetual:
@@ -217,13 +225,12 @@ class World:
 
 
 def main() -> int:
-    with open(sys.argv[1], encoding="utf-8") as file:
-        lines = [json.loads(line) for line in file]
+    lines = [json.loads(line) for line in Path(sys.argv[1]).read_text("utf-8").splitlines()]
     stated = collections.defaultdict(list)
-    with open(sys.argv[2], encoding="utf-8") as file:
-        for row in map(json.loads, file):
-            stated[row[0]].append(row)
-    world, compared, wrong = World(), collections.Counter(), []
+    for row in map(json.loads, Path(sys.argv[2]).read_text("utf-8").splitlines()):
+        stated[row[0]].append(row)
+    world, wrong = World(), []
+    compared: collections.Counter[str] = collections.Counter()
     for number, line in enumerate(lines, 1):
         world.take(line)
         if stated[number] and "t" in line and world.markets[line["venue"]].began is None:
