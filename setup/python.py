@@ -3,6 +3,7 @@
 
     python.py orchestration     Dagster and dbt, started by `kt up`
     python.py tools             ruff and mypy, for `make lint`
+    python.py --interpreter X   where the Python of an environment is or will be
 
 An environment is named after the hash of its requirements, which kt knows too: an environment of
 another release is never taken for this one's. Everything in it is pinned by version and hash. The
@@ -94,7 +95,8 @@ def install(name: str) -> None:
     pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-compile", "--no-deps"]
     pip += ["--require-hashes", "--only-binary", ":all:", "--requirement", str(ENVIRONMENTS[name])]
     run(pip, name, "pip install")
-    run([python, "-m", "compileall", "-q", "-j", "0", str(place / "lib")], name, "compiling")
+    # Templates within some packages are no valid Python: what cannot be compiled is left as it is.
+    subprocess.run([python, "-m", "compileall", "-q", "-j", "0", str(place / "lib")], capture_output=True, check=False)
     version = subprocess.run([python, "--version"], capture_output=True, text=True).stdout.strip()
     (place / STAMP).write_text(json.dumps({"python": version}) + "\n")
     print(f"python: {name}: installed in {time.monotonic() - started:.0f} s", flush=True)
@@ -110,6 +112,9 @@ def remove_old(name: str) -> None:
 
 def main() -> int:
     names = sys.argv[1:]
+    if names[:1] == ["--interpreter"] and len(names) == 2 and names[1] in ENVIRONMENTS:
+        print(interpreter(names[1]))
+        return 0
     if not names or any(name not in ENVIRONMENTS for name in names):
         print(f"usage: python.py {'|'.join(ENVIRONMENTS)}…", file=sys.stderr)
         return 2

@@ -34,8 +34,10 @@ def install_packages(missing: list[str]) -> int:
     if not missing:
         return 0
     if os.geteuid() != 0:
-        print(f"system: missing packages: {' '.join(missing)}; "
-              f"ask for: sudo apt-get install -y {' '.join(missing)}", file=sys.stderr)
+        print(
+            f"system: missing packages: {' '.join(missing)}; ask for: sudo apt-get install -y {' '.join(missing)}",
+            file=sys.stderr,
+        )
         return 1
     print(f"system: installing {' '.join(missing)} …", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}

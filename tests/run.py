@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Generator
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Binary and tests in one profile: a second one would double the time to build.
@@ -28,27 +29,32 @@ class Tally:
         self.names.append(name)
 
 
-def stream(command: list[str], directory: pathlib.Path):
+def stream(command: list[str], directory: pathlib.Path) -> Generator[str, None, int]:
     """Runs a command, showing and yielding its lines; returns its exit code."""
     environment = {**os.environ, "CARGO_TERM_COLOR": "never", "INSTA_UPDATE": "no"}
     process = subprocess.Popen(
-        command, cwd=directory, env=environment, text=True, errors="replace",
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        command,
+        cwd=directory,
+        env=environment,
+        text=True,
+        errors="replace",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
-    for line in process.stdout:
+    for line in process.stdout or ():
         sys.stdout.write(line)
         sys.stdout.flush()
         yield line.rstrip("\n")
     return process.wait()
 
 
-def finish(lines, each) -> int:
+def finish(lines: Generator[str, None, int], each: Callable[[str], object]) -> int:
     """Feeds every line to `each` and gives the exit code back."""
     while True:
         try:
             each(next(lines))
         except StopIteration as end:
-            return end.value
+            return int(end.value)
 
 
 def check(tally: Tally, name: str, command: list[str], directory: pathlib.Path = ROOT) -> None:
@@ -155,6 +161,44 @@ def lint(tally: Tally) -> None:
     check(tally, "cargo clippy", ["cargo", "clippy", *PROFILE, "--all-targets", "--", "-D", "warnings"])
     if (ROOT / "web/package.json").exists():
         check(tally, "web check", ["npm", "run", "--silent", "check"], ROOT / "web")
+    python_checks(tally)
+
+
+def python(name: str) -> str:
+    """The interpreter of an environment that setup/python.py made."""
+    script = [sys.executable, str(ROOT / "setup/python.py"), "--interpreter", name]
+    return subprocess.run(script, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def python_checks(tally: Tally) -> None:
+    """Format, lint and types of every Python file; types see the packages that the orchestration runs with."""
+    tools, packages = python("tools"), python("orchestration")
+    files = ["orchestration", "setup", "tests/run.py"]
+    check(tally, "ruff format", [tools, "-m", "ruff", "format", "--check", *files])
+    check(tally, "ruff check", [tools, "-m", "ruff", "check", *files])
+    mypy = [tools, "-m", "mypy", "--python-executable", packages]
+    check(tally, "mypy orchestration", [*mypy, "kt_orchestration", "tests"], ROOT / "orchestration")
+    check(tally, "mypy setup", [*mypy, ".", "../tests/run.py"], ROOT / "setup")
+
+
+def python_tests(tally: Tally) -> None:
+    """The orchestration's own tests, without a platform."""
+    print("== orchestration tests", flush=True)
+    found = {"ran": 0, "broken": 0, "skipped": 0}
+
+    def each(line: str) -> None:
+        if match := re.match(r"^Ran (\d+) tests?", line):
+            found["ran"] = int(match.group(1))
+        for word, number in re.findall(r"(failures|errors|skipped)=(\d+)", line):
+            found["skipped" if word == "skipped" else "broken"] += int(number)
+
+    command = [python("orchestration"), "-B", "-m", "unittest", "discover", "-s", "tests", "-t", "."]
+    code = finish(stream(command, ROOT / "orchestration"), each)
+    tally.passed += found["ran"] - found["broken"] - found["skipped"]
+    tally.skipped += found["skipped"]
+    if code != 0:
+        tally.failed += max(found["broken"], 1) - 1
+        tally.fail("orchestration tests")
 
 
 def main() -> int:
@@ -163,6 +207,7 @@ def main() -> int:
     lint(tally)
     if "--lint" not in sys.argv[1:]:
         cargo_tests(tally)
+        python_tests(tally)
         if (ROOT / "web/package.json").exists():
             node_tests(tally, "web tests", "test")
         if list((ROOT / "tests/browser").glob("*")):

@@ -15,7 +15,7 @@ from dagster import (
     sensor,
 )
 
-from . import instruments, sources, transformations
+from . import gaps, instruments, sources, transformations
 from .outcomes import end_orphans, record
 from .platform import Platform
 from .settings import settings
@@ -30,7 +30,8 @@ instruments_job = define_asset_job(
 )
 transformations_job = define_asset_job(
     "transformations",
-    AssetSelection.groups("transformations") | AssetSelection.checks_for_assets(*[spec.key for spec in sources.specs()]),
+    AssetSelection.groups("transformations")
+    | AssetSelection.checks_for_assets(*[spec.key for spec in sources.specs()]),
     description="Daily marts with their tests, and the checks of what the feeds received.",
 )
 
@@ -50,9 +51,9 @@ def outcomes(context: SensorEvaluationContext) -> SkipReason:
 
 
 defs = Definitions(
-    assets=[*sources.specs(), instruments.instrument_history, transformations.transformations],
+    assets=[*sources.specs(), instruments.instrument_history, gaps.gap_fills, transformations.transformations],
     asset_checks=[instruments.lists_complete, instruments.no_overlap, *sources.checks()],
-    jobs=[instruments_job, transformations_job],
+    jobs=[instruments_job, transformations_job, gaps.backfill_job],
     schedules=[
         ScheduleDefinition(
             job=instruments_job, cron_schedule="2 * * * *", default_status=DefaultScheduleStatus.RUNNING
@@ -61,7 +62,7 @@ defs = Definitions(
             job=transformations_job, cron_schedule="7 * * * *", default_status=DefaultScheduleStatus.RUNNING
         ),
     ],
-    sensors=[outcomes],
+    sensors=[outcomes, gaps.open_gaps],
     # One process a run: its assets are questions to the warehouse and to kt, which do the work.
     executor=in_process_executor,
     resources={

@@ -192,9 +192,7 @@ def instrument_history(
 
 @asset_check(asset=KEY, description="Every list was read whole the last time.")
 def lists_complete(context: AssetCheckExecutionContext, warehouse: Warehouse) -> AssetCheckResult:
-    rows = warehouse.rows(
-        f"SELECT venue, list, problem FROM {LISTS} ORDER BY fetched_at DESC LIMIT 1 BY venue, list"
-    )
+    rows = warehouse.rows(f"SELECT venue, list, problem FROM {LISTS} ORDER BY fetched_at DESC LIMIT 1 BY venue, list")
     bad = [f"{row['venue']} {row['list']}: {row['problem']}" for row in rows if row["problem"]]
     return AssetCheckResult(
         passed=bool(rows) and not bad,

@@ -6,20 +6,30 @@ import json
 import sys
 from collections.abc import Sequence
 
-from dagster import DagsterInstance
+from dagster import DagsterInstance, get_dagster_logger
 
-from .definitions import WAREHOUSE, defs
-from .outcomes import Row, record, rows
+from .definitions import PLATFORM, WAREHOUSE, defs
+from .gaps import CHANNELS, Stretch, open_days, stretches
+from .outcomes import record, rows
+from .warehouse import Row
 
-ORDER = ("instruments", "transformations")
+ORDER = ("instruments", "backfill", "transformations")
 # The outcomes are printed; what happened between stands in Dagster's page.
 QUIET = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
 
 
-def run(instance: DagsterInstance, name: str) -> list[Row]:
+def open_stretches(instance: DagsterInstance) -> list[Stretch]:
+    """What the ledger has open now."""
+    listed = PLATFORM.ask(["backfill", "list", "--json"], get_dagster_logger()).json
+    found = stretches(open_days(listed))
+    instance.add_dynamic_partitions(str(CHANNELS.name), [stretch.channel for stretch in found])
+    return found
+
+
+def run(instance: DagsterInstance, name: str, tags: dict[str, str]) -> list[Row]:
     """Runs one job to its end, whatever fails in it; answers how its parts ended."""
     job = defs.resolve_job_def(name)
-    result = job.execute_in_process(run_config=QUIET, instance=instance, raise_on_error=False)
+    result = job.execute_in_process(run_config=QUIET, instance=instance, raise_on_error=False, tags=tags)
     found = instance.get_run_record_by_id(result.run_id)
     if found is None:
         raise RuntimeError(f"the run {result.run_id} left no record")
@@ -39,7 +49,8 @@ def main(arguments: Sequence[str]) -> int:
     outcomes: list[Row] = []
     with DagsterInstance.get() as instance:
         for name in [name for name in ORDER if not options.jobs or name in options.jobs]:
-            outcomes += run(instance, name)
+            for tags in [stretch.tags for stretch in open_stretches(instance)] if name == "backfill" else [{}]:
+                outcomes += run(instance, name, tags)
     if options.json:
         print(json.dumps(outcomes, indent=2))
     else:

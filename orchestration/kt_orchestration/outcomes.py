@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus
+from dagster import DagsterEvent, DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus
 from dagster._core.storage.dagster_run import RunRecord
 
 from .warehouse import Row, Warehouse
@@ -41,53 +41,75 @@ def partition(run: DagsterRun) -> str:
     return tags.get("dagster/partition", "")
 
 
+Part = tuple[str, str]
+"""What kind of part, and its name."""
+
+
+def part_of(event: DagsterEvent) -> tuple[Part, str, str] | None:
+    """The part that an event is about, how it ended, and why."""
+    kind, key = event.event_type, event.asset_key
+    if kind == DagsterEventType.ASSET_CHECK_EVALUATION:
+        check = event.asset_check_evaluation_data
+        part = ("check", f"{check.asset_key.to_user_string()}: {check.check_name}")
+        if check.passed:
+            return part, "success", ""
+        facts = ", ".join(f"{name}: {value.value}" for name, value in check.metadata.items())
+        cause = "; ".join(text for text in (check.description, facts) if text)
+        return part, "warning" if check.severity.value == "WARN" else "failure", cause
+    if key is not None and kind == DagsterEventType.ASSET_MATERIALIZATION:
+        return ("asset", key.to_user_string()), "success", ""
+    if key is not None and kind == DagsterEventType.ASSET_FAILED_TO_MATERIALIZE:
+        return ("asset", key.to_user_string()), "failure", ""
+    return None
+
+
+def reason(event: DagsterEvent) -> str:
+    """Why a step failed: what the asset said, else the exception."""
+    data = event.step_failure_data
+    said = data.user_failure_data
+    if said is not None and said.description:
+        return said.description
+    error = data.error
+    return (error.cause or error).message.strip() if error is not None else "it failed without a reason"
+
+
 def rows(instance: DagsterInstance, record: RunRecord) -> list[Row]:
     """One row for the run, one for each asset that it made or failed to make, one for each check."""
     run = record.dagster_run
     if run.status not in ENDED:
         return []
-    ended = record.end_time or record.update_timestamp.timestamp()
-    common: Row = {
-        "run_id": run.run_id,
-        "partition": partition(run),
-        "started_at": stamp(record.start_time or record.create_timestamp.timestamp()),
-        "ended_at": stamp(ended),
-        "trigger": trigger(run),
-    }
-    found: dict[tuple[str, str], Row] = {}
+    parts: dict[Part, tuple[str, str]] = {}
     causes: list[str] = []
-
-    def put(part: str, name: str, outcome: str, cause: str) -> None:
-        found[part, name] = {**common, "part": part, "name": name, "outcome": outcome, "cause": cause[:LONGEST_CAUSE]}
-
     for entry in instance.all_logs(run.run_id):
         event = entry.dagster_event
         if event is None:
             continue
-        kind = event.event_type
-        if kind == DagsterEventType.ASSET_MATERIALIZATION and event.asset_key is not None:
-            put("asset", event.asset_key.to_user_string(), "success", "")
-        elif kind == DagsterEventType.ASSET_FAILED_TO_MATERIALIZE and event.asset_key is not None:
-            put("asset", event.asset_key.to_user_string(), "failure", "")
-        elif kind == DagsterEventType.ASSET_CHECK_EVALUATION:
-            check = event.asset_check_evaluation_data
-            outcome = "success" if check.passed else "warning" if check.severity.value == "WARN" else "failure"
-            facts = ", ".join(f"{name}: {value.value}" for name, value in check.metadata.items() if not check.passed)
-            cause = "; ".join(text for text in (check.description or "", facts) if text and not check.passed)
-            put("check", f"{check.asset_key.to_user_string()}: {check.check_name}", outcome, cause)
-        elif kind == DagsterEventType.STEP_FAILURE:
-            error = event.step_failure_data.error
-            text = (error.cause or error).message.strip() if error is not None else "it failed without a reason"
-            description = event.step_failure_data.user_failure_data
-            causes.append((description.description if description and description.description else text) or text)
-        elif kind == DagsterEventType.RUN_FAILURE and not causes:
+        if event.event_type == DagsterEventType.STEP_FAILURE:
+            causes.append(reason(event))
+        elif event.event_type == DagsterEventType.RUN_FAILURE and not causes:
             causes.append(entry.user_message or event.message or "")
-    cause = "; ".join(causes)
-    for row in found.values():
-        if row["part"] == "asset" and row["outcome"] == "failure":
-            row["cause"] = cause[:LONGEST_CAUSE]
-    put("run", run.job_name, ENDED[run.status], cause)
-    return list(found.values())
+        elif (found := part_of(event)) is not None:
+            part, outcome, cause = found
+            parts[part] = (outcome, cause)
+    why = "; ".join(causes)
+    parts["run", run.job_name] = (ENDED[run.status], why)
+    common: Row = {
+        "run_id": run.run_id,
+        "partition": partition(run),
+        "started_at": stamp(record.start_time or record.create_timestamp.timestamp()),
+        "ended_at": stamp(record.end_time or record.update_timestamp.timestamp()),
+        "trigger": trigger(run),
+    }
+    return [
+        {
+            **common,
+            "part": part,
+            "name": name,
+            "outcome": outcome,
+            "cause": (why if part == "asset" and outcome == "failure" else cause)[:LONGEST_CAUSE],
+        }
+        for (part, name), (outcome, cause) in parts.items()
+    ]
 
 
 def record(warehouse: Warehouse, instance: DagsterInstance, records: Sequence[RunRecord]) -> int:

@@ -2,9 +2,15 @@
 
 import json
 import subprocess
-from typing import Any
+from typing import Any, Protocol
 
-from dagster import ConfigurableResource, DagsterLogManager, Failure
+from dagster import ConfigurableResource, Failure
+
+
+class Log(Protocol):
+    """Where a command's words go: a run's log, or a program's own."""
+
+    def info(self, msg: object, *args: object) -> None: ...
 
 
 class PlatformError(Failure):
@@ -20,7 +26,7 @@ class Platform(ConfigurableResource[None]):  # type: ignore[type-arg,unused-igno
     program: str
     config_file: str
 
-    def ask(self, arguments: list[str], log: DagsterLogManager) -> Any:
+    def ask(self, arguments: list[str], log: Log) -> "Answer":
         """The JSON that a command prints. What it says beside it goes to the run's log as it comes."""
         command = [self.program, *arguments]
         if self.config_file:
@@ -33,7 +39,7 @@ class Platform(ConfigurableResource[None]):  # type: ignore[type-arg,unused-igno
             raise PlatformError(f"{self.program} cannot be started: {error}") from error
         output, errors = process.communicate()
         for line in errors.splitlines()[-200:]:
-            log.info(line)
+            log.info("%s", line)
         words = " ".join(arguments)
         try:
             answer = json.loads(output)

@@ -1,7 +1,13 @@
 """What other parts of the platform write: shown so that lineage reaches from the exchange to the report."""
 
-from dagster import AssetCheckExecutionContext, AssetCheckResult, AssetCheckSeverity, AssetSpec
-from dagster import AssetChecksDefinition, asset_check
+from dagster import (
+    AssetCheckExecutionContext,
+    AssetCheckResult,
+    AssetChecksDefinition,
+    AssetCheckSeverity,
+    AssetSpec,
+    asset_check,
+)
 
 from .warehouse import Warehouse
 
@@ -82,7 +88,10 @@ def freshness(kind: str) -> AssetChecksDefinition:
             passed=bool(rows) and not old,
             severity=AssetCheckSeverity.WARN,
             description="nothing was received within a day" if not rows else None,
-            metadata={"venues": len(rows), "stale": ", ".join(f"{venue} {age} s" for venue, age in old.items()) or "none"},
+            metadata={
+                "venues": len(rows),
+                "stale": ", ".join(f"{venue} {age} s" for venue, age in old.items()) or "none",
+            },
         )
 
     return fresh
@@ -133,7 +142,3 @@ def checks() -> list[AssetChecksDefinition]:
         *(coverage(kind) for kind in steady),
         *(duplicates(kind) for kind in ("trade", "quote", "mark", "funding")),
     ]
-
-
-
-
