@@ -91,9 +91,9 @@ fn printed_defaults_are_a_valid_file() {
         out
     };
     assert_eq!(effective(&["--config", file.to_str().expect("UTF-8")]), effective(&[]));
-    for line in defaults.lines().filter(|line| line.contains(" = ")) {
-        let at = defaults.find(line).expect("is there");
-        let before = defaults[..at].trim_end().lines().last().unwrap_or_default();
+    let lines: Vec<&str> = defaults.lines().filter(|line| !line.trim().is_empty()).collect();
+    for pair in lines.windows(2).filter(|pair| pair[1].contains(" = ")) {
+        let (before, line) = (pair[0], pair[1]);
         assert!(before.starts_with('#') || before.contains(" = "), "{line} is not explained");
     }
 }
