@@ -30,6 +30,7 @@ mod hot;
 mod hot_subscriber;
 mod landed;
 mod lease;
+mod log_range;
 mod operations;
 pub mod permissions;
 mod publish;

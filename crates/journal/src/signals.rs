@@ -14,11 +14,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kt_bus::{Bus, BusConfig, HotConfig, HotMessage, HotPublisher, LogConfig, LogPosition};
+use kt_bus::{Bus, BusConfig, HotConfig, HotMessage, HotPublisher, LogConfig};
 use kt_model::{Event, Kind, Reader};
 use kt_ops::Readiness;
 use kt_signals::{Input, Position};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use crate::error::JournalError;
 use crate::intake::{Arrived, Command, Intake, wall};
@@ -90,8 +91,7 @@ pub async fn run(config: SignalsConfig, shutdown: impl Future<Output = ()>) -> R
 
 struct Service {
     bus: Bus,
-    /// The end of the log a moment ago: every row before it has come by the hot path.
-    log_end: Option<LogPosition>,
+    keeper: Option<JoinHandle<()>>,
     journal: Journal,
     core: Core,
     intake: Intake,
@@ -114,8 +114,10 @@ impl Service {
         let (journal, core, publisher) = (recovered.journal, recovered.core, recovered.publisher);
         let routes = HotRoutes::default();
         let mut service =
-            Self { bus, log_end: None, journal, core, intake, hot, routes, publisher, metrics, _commands: sender };
+            Self { bus, keeper: None, journal, core, intake, hot, routes, publisher, metrics, _commands: sender };
         service.catch_up().await?;
+        service.keeper =
+            Some(tokio::spawn(catch_up::keep_log_end(service.bus.clone(), service.journal.folder().to_owned())));
         service.begin(&config.definitions)?;
         Ok(service)
     }
@@ -140,17 +142,6 @@ impl Service {
                 self.publisher.pump(&mut self.core.outlet).await?;
                 tokio::time::sleep(PUMP_EVERY).await;
             }
-        }
-    }
-
-    /// Keeps the place behind which a restart looks for what it missed: the log's end as it was a second ago,
-    /// so that all before it has come.
-    async fn keep_log_end(&mut self) -> Result<(), JournalError> {
-        let Ok(Some(state)) = self.bus.log_state().await else { return Ok(()) };
-        let now = LogPosition { stream_created: state.created, sequence: state.last };
-        match self.log_end.replace(now) {
-            Some(before) => catch_up::keep(self.journal.folder(), before),
-            None => Ok(()),
         }
     }
 
@@ -183,7 +174,6 @@ impl Service {
                     if let Err(error) = self.publisher.tell().await {
                         tracing::debug!(%error, "the accepted counter cannot be told now");
                     }
-                    self.keep_log_end().await?;
                     self.journal.write_order()?;
                 }
             }
@@ -266,6 +256,14 @@ impl Service {
         }
         self.hot.flush();
         Ok(())
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        if let Some(keeper) = &self.keeper {
+            keeper.abort();
+        }
     }
 }
 
