@@ -15,7 +15,7 @@ from dagster import (
     sensor,
 )
 
-from . import gaps, instruments, sources, transformations
+from . import backtests, gaps, instruments, sources, transformations
 from .outcomes import end_orphans, record
 from .platform import Platform
 from .settings import settings
@@ -34,6 +34,9 @@ transformations_job = define_asset_job(
     | AssetSelection.checks_for_assets(*[spec.key for spec in sources.specs()]),
     description="Daily marts with their tests, and the checks of what the feeds received.",
 )
+backtests_job = define_asset_job(
+    "backtests", AssetSelection.groups("backtests"), description="Tries the strategies in force on the newest hour."
+)
 
 
 @sensor(minimum_interval_seconds=15, default_status=DefaultSensorStatus.RUNNING)
@@ -51,15 +54,24 @@ def outcomes(context: SensorEvaluationContext) -> SkipReason:
 
 
 defs = Definitions(
-    assets=[*sources.specs(), instruments.instrument_history, gaps.gap_fills, transformations.transformations],
-    asset_checks=[instruments.lists_complete, instruments.no_overlap, *sources.checks()],
-    jobs=[instruments_job, transformations_job, gaps.backfill_job],
+    assets=[
+        *sources.specs(),
+        instruments.instrument_history,
+        gaps.gap_fills,
+        transformations.transformations,
+        backtests.backtest,
+    ],
+    asset_checks=[instruments.lists_complete, instruments.no_overlap, backtests.data_whole, *sources.checks()],
+    jobs=[instruments_job, transformations_job, gaps.backfill_job, backtests_job],
     schedules=[
         ScheduleDefinition(
             job=instruments_job, cron_schedule="2 * * * *", default_status=DefaultScheduleStatus.RUNNING
         ),
         ScheduleDefinition(
             job=transformations_job, cron_schedule="7 * * * *", default_status=DefaultScheduleStatus.RUNNING
+        ),
+        ScheduleDefinition(
+            job=backtests_job, cron_schedule="22 */6 * * *", default_status=DefaultScheduleStatus.RUNNING
         ),
     ],
     sensors=[outcomes, gaps.open_gaps],

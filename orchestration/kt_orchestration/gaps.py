@@ -25,7 +25,7 @@ from dagster import (
 )
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-from .platform import Platform
+from .platform import Log, Platform
 
 KEY = ["ops", "gap_fills"]
 # Venue and kind, as `binance.trade`; added as gaps appear.
@@ -76,6 +76,11 @@ def open_days(listed: Iterable[dict[str, object]]) -> list[OpenDay]:
         for row in listed
         if row["state"] == "open"
     ]
+
+
+def listed_open(platform: Platform, log: Log) -> list[OpenDay]:
+    """What the ledger has open now."""
+    return open_days(platform.ask(["backfill", "list", "--json"], log).json["partitions"])
 
 
 def stretches(days: Sequence[OpenDay]) -> list[Stretch]:
@@ -131,7 +136,7 @@ backfill_job = define_asset_job(
 @sensor(job=backfill_job, minimum_interval_seconds=30, default_status=DefaultSensorStatus.RUNNING, name="open_gaps")
 def open_gaps(context: SensorEvaluationContext, platform: Platform) -> SensorResult:
     """Asks the ledger what is open, and for a run for each stretch of days."""
-    found = stretches(open_days(platform.ask(["backfill", "list", "--json"], context.log).json))
+    found = stretches(listed_open(platform, context.log))
     known = set(context.instance.get_dynamic_partitions("channels"))
     new = sorted({stretch.channel for stretch in found} - known)
     attempt = int(time.time() // RETRY_SECONDS)

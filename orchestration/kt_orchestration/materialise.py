@@ -9,19 +9,18 @@ from collections.abc import Sequence
 from dagster import DagsterInstance, get_dagster_logger
 
 from .definitions import PLATFORM, WAREHOUSE, defs
-from .gaps import CHANNELS, Stretch, open_days, stretches
+from .gaps import CHANNELS, Stretch, listed_open, stretches
 from .outcomes import record, rows
 from .warehouse import Row
 
-ORDER = ("instruments", "backfill", "transformations")
+ORDER = ("instruments", "backfill", "transformations", "backtests")
 # The outcomes are printed; what happened between stands in Dagster's page.
 QUIET = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
 
 
 def open_stretches(instance: DagsterInstance) -> list[Stretch]:
     """What the ledger has open now."""
-    listed = PLATFORM.ask(["backfill", "list", "--json"], get_dagster_logger()).json
-    found = stretches(open_days(listed))
+    found = stretches(listed_open(PLATFORM, get_dagster_logger()))
     instance.add_dynamic_partitions(str(CHANNELS.name), [stretch.channel for stretch in found])
     return found
 

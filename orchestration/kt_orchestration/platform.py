@@ -27,26 +27,34 @@ class Platform(ConfigurableResource[None]):  # type: ignore[type-arg,unused-igno
     config_file: str
 
     def ask(self, arguments: list[str], log: Log) -> "Answer":
-        """The JSON that a command prints. What it says beside it goes to the run's log as it comes."""
-        command = [self.program, *arguments]
-        if self.config_file:
-            command += ["--config", self.config_file]
-        try:
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-            )
-        except OSError as error:
-            raise PlatformError(f"{self.program} cannot be started: {error}") from error
-        output, errors = process.communicate()
-        for line in errors.splitlines()[-200:]:
-            log.info("%s", line)
-        words = " ".join(arguments)
+        """The JSON that a command prints. What it says beside it goes to the run's log."""
+        code, output, errors = self._run(arguments, log)
         try:
             answer = json.loads(output)
         except json.JSONDecodeError as error:
             last = (errors.strip().splitlines() or [f"it printed no JSON: {error}"])[-1]
-            raise PlatformError(f"kt {words} ended with exit code {process.returncode}: {last}") from error
-        return Answer(process.returncode, answer, errors)
+            raise PlatformError(f"kt {' '.join(arguments)} ended with exit code {code}: {last}") from None
+        return Answer(code, answer, errors)
+
+    def text(self, arguments: list[str], log: Log) -> str:
+        """The text that a command prints."""
+        code, output, errors = self._run(arguments, log)
+        if code != 0:
+            last = (errors.strip().splitlines() or ["it gave no reason"])[-1]
+            raise PlatformError(f"kt {' '.join(arguments)} ended with exit code {code}: {last}")
+        return output
+
+    def _run(self, arguments: list[str], log: Log) -> tuple[int, str, str]:
+        command = [self.program, *arguments]
+        if self.config_file:
+            command += ["--config", self.config_file]
+        try:
+            ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        except OSError as error:
+            raise PlatformError(f"{self.program} cannot be started: {error}") from error
+        for line in ended.stderr.splitlines()[-200:]:
+            log.info("%s", line)
+        return ended.returncode, ended.stdout, ended.stderr
 
 
 class Answer:

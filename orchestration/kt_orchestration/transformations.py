@@ -68,7 +68,7 @@ PLACE = settings()
 @dbt_assets(
     manifest=manifest(PLACE),
     dagster_dbt_translator=Translator(DagsterDbtTranslatorSettings(enable_asset_checks=True)),
-    name="transformations",
+    name="dbt_build",
     pool="dbt",
 )
 def transformations(context: AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:

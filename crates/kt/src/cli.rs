@@ -112,6 +112,12 @@ pub(crate) enum Command {
     /// Show where data lies by day: local disk or object store; move days, find what kills left behind
     #[command(after_help = "Examples:\n  kt tiers --json\n  kt tiers move --before 2026-11-01")]
     Tiers(crate::commands::tiers::Options),
+    /// Run a second platform on a part of this one's data, which it cannot change
+    #[command(after_help = "Examples:\n  kt env up test --select 'trade.binance,quote.binance'\n  kt env status")]
+    Env {
+        #[command(subcommand)]
+        action: crate::commands::env::Action,
+    },
     /// Show what the data costs per month by venue, now and at the current rate
     #[command(after_help = "Example:\n  kt cost --json")]
     Cost(crate::commands::cost::Options),
@@ -135,6 +141,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: crate::commands::orchestration::Action,
     },
+    /// Replay the past through the code that trades live: from the warehouse, or exactly from a journal
+    #[command(
+        after_help = "Examples:\n  kt backtest --from -2h --strategy strategies.toml --report report.html\n  kt backtest --journal /var/lib/kubetrader/data/journal/trade --parity\n  kt backtest list"
+    )]
+    Backtest(Box<crate::commands::backtest::Options>),
     /// Measure every stage and the whole way from exchange frames to the warehouse
     #[command(after_help = "Example:\n  kt bench --stage decode --rounds 5")]
     Bench(crate::bench::Options),
@@ -170,6 +181,12 @@ pub(crate) enum Command {
     Order {
         #[command(subcommand)]
         action: crate::commands::order::OrderAction,
+    },
+    /// Evaluate the alert rules and deliver to webhooks (started by `kt up`), or check rules
+    #[command(after_help = "Example:\n  kt alerts rules my.rules.yml")]
+    Alerts {
+        #[command(subcommand)]
+        action: Option<crate::commands::alerts::AlertsAction>,
     },
     /// Serve the page (started by `kt up`)
     #[command(after_help = "Example:\n  kt console --port-offset 100")]

@@ -12,6 +12,7 @@ mod embedded;
 mod error;
 mod http;
 mod lifeline;
+mod messaging;
 mod logging;
 mod object_store;
 mod orchestration;
@@ -78,6 +79,7 @@ fn run(cli: Cli) -> Result<(), Error> {
             commands::tiers::run(&config, &options)
         }
         Command::Tiers(options) => commands::tiers::run(&running(), &options),
+        Command::Env { action } => commands::env::run(&running(), &action),
         Command::Cost(options) => commands::cost::run(&running(), &options),
         Command::Migrate(options) if cli.global.supervised => {
             service(&config, true)?;
@@ -92,6 +94,7 @@ fn run(cli: Cli) -> Result<(), Error> {
         Command::Orchestration { action } => {
             commands::orchestration::run(&config, &running, &action, cli.global.supervised)
         }
+        Command::Backtest(options) => commands::backtest::run(&running(), &options),
         Command::Bench(options) => bench::run(&config, &options),
         Command::Warehouse => {
             // No second thread may exist before the warehouse has restricted itself.
@@ -128,6 +131,11 @@ fn run(cli: Cli) -> Result<(), Error> {
             commands::trade::serve(&config)
         }
         Command::Order { action } => commands::order::run(&running(), &action),
+        Command::Alerts { action: Some(action) } => commands::alerts::ask(&config, &action),
+        Command::Alerts { action: None } => {
+            service(&config, cli.global.supervised)?;
+            commands::alerts::serve(&config)
+        }
         Command::Console => {
             service(&config, cli.global.supervised)?;
             commands::services::console(&config)

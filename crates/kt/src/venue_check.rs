@@ -117,7 +117,7 @@ fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Error {
 }
 
 /// Reads a recording: zstd-compressed where its name says so, else plain text.
-fn load(path: &Path) -> Result<Vec<Record>, Error> {
+pub(crate) fn load(path: &Path) -> Result<Vec<Record>, Error> {
     let file = std::fs::File::open(path).map_err(|error| unreadable(path, &error))?;
     let mut text = Vec::new();
     let read = if path.extension().is_some_and(|extension| extension == "zst") {

@@ -4,6 +4,7 @@ mod demonstration;
 mod live;
 mod market;
 mod operations;
+mod orchestration;
 pub mod panel;
 mod problem;
 mod query;
@@ -75,6 +76,7 @@ pub fn router(shared: Shared) -> Router {
         .route("/history", get(operations::history))
         .route("/feeds", get(operations::feeds))
         .route("/gaps", get(operations::gaps))
+        .route("/orchestration", get(orchestration::orchestration))
         .route("/quarantine", get(operations::quarantine))
         .route("/platform", get(operations::platform))
         .route("/panels/{panel}", get(panel::panel))

@@ -1,11 +1,14 @@
 //! What each command does.
 
+pub(crate) mod alerts;
 pub(crate) mod audit;
 pub(crate) mod backfill;
+pub(crate) mod backtest;
 pub(crate) mod config;
 pub(crate) mod cost;
 pub(crate) mod doctor;
 pub(crate) mod down;
+pub(crate) mod env;
 pub(crate) mod feed;
 pub(crate) mod instruments;
 pub(crate) mod logs;

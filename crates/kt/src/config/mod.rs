@@ -29,6 +29,7 @@ pub(crate) struct Config {
     pub(crate) postgres: Postgres,
     pub(crate) source: Source,
     pub(crate) sim: Sim,
+    pub(crate) alerts: Alerts,
     pub(crate) console: Console,
     pub(crate) log: Log,
     pub(crate) feed: Feed,
@@ -202,6 +203,18 @@ pub(crate) struct Load {
     pub(crate) inserters: usize,
 }
 
+/// Alert rules.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Alerts {
+    pub(crate) enabled: bool,
+    pub(crate) metrics_port: u16,
+    /// Empty: the built-in rules.
+    pub(crate) rules: PathBuf,
+    pub(crate) webhooks: Vec<String>,
+    pub(crate) interval_s: u64,
+}
+
 /// Features and signals.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -297,6 +310,7 @@ impl Config {
             ("load.metrics_port", self.load.metrics_port),
             ("signals.metrics_port", self.signals.metrics_port),
             ("trade.metrics_port", self.trade.metrics_port),
+            ("alerts.metrics_port", self.alerts.metrics_port),
             ("orchestration.web_port", self.orchestration.web_port),
             ("s3.port", self.s3.port),
             ("s3.metrics_port", self.s3.metrics_port),

@@ -11,7 +11,11 @@ use crate::error::Error;
 impl Config {
     /// The address of NATS.
     pub(crate) fn nats_url(&self) -> String {
-        if self.nats.url.is_empty() { format!("nats://{}", self.address(self.nats.port)) } else { self.nats.url.clone() }
+        if self.nats.url.is_empty() {
+            format!("nats://{}", self.address(self.nats.port))
+        } else {
+            self.nats.url.clone()
+        }
     }
 
     /// The address of the warehouse.
@@ -26,7 +30,8 @@ impl Config {
     /// How the service `name` (`kt-load`) proves at NATS who it is.
     pub(crate) fn nats_credentials(&self, name: &str) -> Credentials {
         if unset(&self.nats.password_file) {
-            return Credentials::None;
+            // The server that `kt up` starts knows each service by a password that was made for it.
+            return if self.nats.url.is_empty() { crate::messaging::credentials(self, name) } else { Credentials::None };
         }
         let user = if self.nats.username.is_empty() { name.to_owned() } else { self.nats.username.clone() };
         Credentials::UserPasswordFile { user, file: self.nats.password_file.clone() }

@@ -11,7 +11,7 @@ const UNITS: [(&str, u64); 4] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 <
 pub(crate) struct ByteSize(pub(crate) u64);
 
 impl ByteSize {
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let unit = UNITS.iter().find(|(unit, _)| text.ends_with(unit));
         let (number, factor) = match unit {
             Some((unit, factor)) => (text.strip_suffix(unit)?, *factor),

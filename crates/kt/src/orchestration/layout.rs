@@ -7,7 +7,11 @@ use std::path::{Path, PathBuf};
 use crate::config::Config;
 use crate::embedded;
 use crate::error::Error;
+use crate::object_store;
 use crate::supervisor::prepare::{directory, random_text, replace};
+
+/// The messaging user of `kt backfill`.
+const BACKFILL: &str = "kt-backfill";
 
 /// Its own folder of the data directory.
 fn root(config: &Config) -> PathBuf {
@@ -65,14 +69,39 @@ pub(crate) fn prepare(config: &Config) -> Result<(), Error> {
     }
     unpack(&project(config))?;
     password(config)?;
-    let effective = fs::read(config.run_file("effective.toml")).map_err(Error::doing("reading effective.toml"))?;
-    replace(&configuration(config), &effective, user.as_ref())?;
+    // What a command of kt writes for Dagster lies in a folder of Dagster's user.
+    let mut own = config.clone();
+    own.platform.data_dir = work(config).join("kt");
+    let text = toml::to_string(&own).map_err(Error::doing("writing Dagster's configuration of kt"))?;
+    replace(&configuration(config), text.as_bytes(), user.as_ref())?;
     replace(&home(config).join("dagster.yaml"), instance(config).as_bytes(), user.as_ref())?;
     let location = format!(
         "load_from:\n  - grpc_server:\n      socket: {}\n      location_name: kubetrader\n",
         quoted(&socket(config))
     );
     replace(&workspace(config), location.as_bytes(), user.as_ref())
+}
+
+/// Copies the passwords that Dagster's processes need to where its user can read them, and no others.
+pub(super) fn lend_passwords(config: &Config) -> Result<(), Error> {
+    let user = super::user(config)?;
+    let lend = |from: &Path, to: &Path| {
+        let text = fs::read(from).map_err(Error::doing(from.display()))?;
+        replace(to, &text, user.as_ref())
+    };
+    let mut own = config.clone();
+    own.platform.data_dir = work(config).join("kt");
+    let backfill = crate::messaging::password_file(&own, BACKFILL);
+    for folder in backfill.ancestors().take_while(|folder| folder.starts_with(work(config))).skip(1) {
+        directory(folder, 0o700, user.as_ref())?;
+    }
+    lend(&crate::messaging::password_file(config, BACKFILL), &backfill)?;
+    lend(&object_store::credentials_file(config, object_store::LOGS), &store_credentials(config))
+}
+
+/// Who writes the logs of runs to the object store: the file that the AWS library reads.
+pub(super) fn store_credentials(config: &Config) -> PathBuf {
+    home(config).join("store.credentials")
 }
 
 /// Replaces the unpacked sources by those of this binary.
@@ -103,8 +132,9 @@ fn instance(config: &Config) -> String {
          storage:\n  postgres:\n    postgres_db:\n      username: {user}\n      password:\n        env: KT_DAGSTER_PASSWORD\n\
          \x20     hostname: {host}\n      port: {port}\n      db_name: {user}\n      scheme: postgresql+psycopg2\n\
          concurrency:\n  runs:\n    max_concurrent_runs: 2\n  pools:\n    granularity: run\n    default_limit: 1\n\
-         compute_logs:\n  module: dagster._core.storage.local_compute_log_manager\n  class: LocalComputeLogManager\n\
-         \x20 config:\n    base_dir: {logs}\n\
+         compute_logs:\n  module: dagster_aws.s3.compute_log_manager\n  class: S3ComputeLogManager\n\
+         \x20 config:\n    bucket: {bucket}\n    prefix: dagster\n    endpoint_url: {store}\n    region: us-east-1\n\
+         \x20   upload_interval: 30\n    local_dir: {logs}\n    skip_empty_files: true\n\
          local_artifact_storage:\n  module: dagster._core.storage.root\n  class: LocalArtifactStorage\n\
          \x20 config:\n    base_dir: {home}\n\
          retention:\n  sensor:\n    purge_after_days: 3\n  schedule:\n    purge_after_days: 30\n\
@@ -112,6 +142,8 @@ fn instance(config: &Config) -> String {
         user = super::process::DATABASE,
         host = address.ip(),
         port = address.port(),
+        bucket = object_store::LOGS,
+        store = object_store::url(config),
         logs = quoted(&home.join("compute-logs")),
         home = quoted(&home),
     )

@@ -66,7 +66,7 @@ pub(crate) fn services(config: &Config, own: impl Fn(&'static str, &[&str]) -> S
             "dagster-code",
             "code",
             Health::Socket(layout::socket(config)),
-            &["postgres", "migrate", "load", "console", "feed"],
+            &["postgres", "s3", "migrate", "load", "console", "feed"],
         ),
         ServiceSpec {
             ports: vec![web.port()],

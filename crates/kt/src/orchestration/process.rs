@@ -21,6 +21,7 @@ pub(crate) fn serve(config: &Config, part: Part) -> Result<(), Error> {
     if part == Part::Code {
         crate::commands::block_on(create_database(config))?;
         remove_socket(config)?;
+        layout::lend_passwords(config)?;
     }
     let mut command = python(config)?;
     command.args(arguments(config, part));
@@ -79,6 +80,8 @@ fn python(config: &Config) -> Result<Command, Error> {
         // A daemon that stopped ticking is unhealthy after this many seconds.
         .env("DAGSTER_DAEMON_HEARTBEAT_TOLERANCE", "120")
         .env("DO_NOT_TRACK", "1")
+        .env("AWS_SHARED_CREDENTIALS_FILE", layout::store_credentials(config))
+        .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("KT_DAGSTER_PASSWORD", layout::password(config)?)
         .env("KT_PROGRAM", layout::program(config)?)
         .env("KT_CONFIG", layout::configuration(config))

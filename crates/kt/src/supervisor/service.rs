@@ -180,7 +180,9 @@ impl Service {
                     Err(reason) => {
                         failed_checks += 1;
                         if self.state() == State::Starting {
-                            let limit = Duration::from_secs(self.settings.start_timeout_s);
+                            // Nobody waits for what starts in the background, and it starts when all else is busy.
+                            let patience = if self.spec.background { 4 } else { 1 };
+                            let limit = Duration::from_secs(self.settings.start_timeout_s * patience);
                             if started.elapsed() > limit {
                                 self.stop(running).await;
                                 let cause = format!("not healthy {} s after its start: {reason}", limit.as_secs());

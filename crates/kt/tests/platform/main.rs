@@ -1,10 +1,15 @@
 //! `kt` as its user meets it: the real binary, the real engines, a data directory and ports of its own.
 
+mod backtest;
 mod command_line;
 mod crash;
+mod flyway;
 mod lifecycle;
 mod migrations;
 mod obstacles;
+mod orchestration;
 mod signals;
 mod spine;
 mod support;
+mod tiers;
+mod trade;
