@@ -68,6 +68,8 @@ export async function startStage() {
   }
   return {
     url: first.split(' ')[1],
+    /** The warehouse behind it. */
+    warehouse: first.split(' ')[2],
     say: (words) => child.stdin.write(`${words}\n`),
     /** Ends the stage. Its standard input ends with this process at the latest, and it with that. */
     stop: async () => {

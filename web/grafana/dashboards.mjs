@@ -26,6 +26,18 @@ export const DASHBOARDS = [
     ],
   },
   {
+    uid: 'kt-orders',
+    file: 'orders.json',
+    title: 'Order drill-down',
+    range: 'now-24h',
+    panels: [
+      ['table', 'orders_blotter', 24, 10, 'Orders'],
+      ['chart', 'order_steps', 14, 11],
+      ['chart', 'order_markout', 10, 11],
+      ['table', 'order_steps', 24, 10, 'Steps, and the book at each'],
+    ],
+  },
+  {
     uid: 'kt-pipeline',
     file: 'pipeline.json',
     title: 'Pipeline',
@@ -41,6 +53,10 @@ export const DASHBOARDS = [
 ];
 
 export const VARIABLES = {
+  id: {
+    label: 'Order',
+    query: 'SELECT client_order_id FROM marts.order_life ORDER BY decided_ts DESC LIMIT 500',
+  },
   venue: {
     label: 'Venue',
     query: "SELECT DISTINCT venue FROM marts.quote_newest WHERE instrument LIKE '%-PERP' ORDER BY venue",

@@ -120,7 +120,7 @@ function variable(name, all) {
     includeAll: false,
     hide: all.includes(name) ? 0 : 2,
     options: [],
-    current: {},
+    current: { text: '', value: '' },
   };
 }
 
