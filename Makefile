@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup web build up down test lint bench
+.PHONY: help setup web build up down test lint bench deploy-check
 
 KT := target/release/kt
 ARGS ?=
@@ -14,6 +14,7 @@ help:
 	@echo "make test    every test; ends with one line: N passed, N failed, N skipped"
 	@echo "make lint    formatting and lints only"
 	@echo "make bench   measure every stage; appends to benches/<date>-<host>.md"
+	@echo "make deploy-check   check what deploy/ would bring to a cluster; names file and line"
 	@echo "make setup   install what is missing (packages, users, engines)"
 
 setup:
@@ -47,6 +48,7 @@ down:
 
 test: setup
 	@python3 setup/system.py test
+	@python3 setup/delivery.py
 	@python3 setup/python.py tools
 	@$(MAKE) --no-print-directory web
 	@python3 tests/run.py
@@ -57,3 +59,9 @@ lint: web
 
 bench: build
 	@$(KT) bench --append benches $(ARGS)
+
+# Installs the tools that it asks, once; what cannot be had here is named and skipped.
+deploy-check:
+	@python3 setup/delivery.py
+	@cargo run --quiet --profile ci --locked -p kt-deploy-check -- deploy
+	@cargo test --quiet --profile ci --locked -p kt-deploy-check -- --show-output
