@@ -106,6 +106,8 @@ impl Bus {
         if same {
             return Ok(LogState::of(stream.cached_info()));
         }
+        // An environment's log is filled from elsewhere.
+        let wanted = Config { sources: held.sources.clone(), ..wanted };
         let info =
             self.context.update_stream(&wanted).await.map_err(|error| failed("changing it", error.to_string()))?;
         Ok(LogState::of(&info))

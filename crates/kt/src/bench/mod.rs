@@ -27,6 +27,8 @@ mod roles;
 mod rows;
 mod signals;
 mod subscriber;
+mod trade;
+mod tiers;
 mod usage;
 mod worker;
 
@@ -72,6 +74,8 @@ fn measure(config: &Config, options: &Options, stage: Stage) -> Result<Section, 
         Stage::Log => log::run(config, options.rounds),
         Stage::Load => load::run(config, options.rounds),
         Stage::Signals => signals::run(config, options.rounds),
+        Stage::Trade => trade::run(config, options.seconds),
+        Stage::Tiers => tiers::run(config, options),
         Stage::EndToEnd => end_to_end::run(config, options),
     }
 }

@@ -16,6 +16,9 @@ pub(crate) struct Options {
     /// How long the end-to-end flow is kept up
     #[arg(long, default_value_t = 60, value_name = "SECONDS")]
     pub(super) seconds: u64,
+    /// How much the stage `tiers` moves, in MB (10^6 bytes)
+    #[arg(long, default_value_t = 1000, value_name = "N")]
+    pub(super) megabytes: u64,
     /// Append the report to <DIR>/<date>-<host>.md
     #[arg(long, value_name = "DIR")]
     pub(super) append: Option<PathBuf>,
@@ -40,6 +43,10 @@ pub(super) enum Stage {
     Load,
     /// Rows through all features to signals, in memory
     Signals,
+    /// Frame received to order sent, the whole platform running
+    Trade,
+    /// Landing to the object store and back, and kills in the midst
+    Tiers,
     /// The whole platform: rows a second, latency, memory, and where the time goes
     EndToEnd,
 }

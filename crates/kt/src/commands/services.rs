@@ -61,6 +61,14 @@ pub(crate) fn load(config: &Config) -> Result<(), Error> {
     loader.log = log(config);
     loader.buffer_bytes = usize::try_from(settings.buffer.0).unwrap_or(usize::MAX);
     loader.inserters = settings.inserters;
+    if !config.mirror.environment.is_empty() {
+        return run(async {
+            let connection = kt_bus::Bus::connect(&loader.bus).await.map_err(failed)?;
+            let mirrored = connection.ensure_mirrored_log(&loader.log, &config.mirror.environment).await;
+            mirrored.map_err(failed)?;
+            kt_warehouse::loader::run(loader, stop_requested()?).await.map_err(failed)
+        });
+    }
     run(async { kt_warehouse::loader::run(loader, stop_requested()?).await.map_err(failed) })
 }
 

@@ -118,7 +118,7 @@ async fn show(client: &Client, as_json: bool) -> Result<(), Error> {
 }
 
 /// The object store as one of its users.
-fn store(config: &Config, user: &str) -> Result<S3Client, Error> {
+pub(super) fn store(config: &Config, user: &str) -> Result<S3Client, Error> {
     let (access_key, secret_key) = object_store::key(config, user)?;
     let url = object_store::url(config);
     S3Client::new(&url, object_store::COLD, &access_key, &secret_key, PATIENCE).map_err(failed)

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use kt_warehouse::tiers::ColdStore;
-use kt_warehouse::{SandboxMode, WarehouseConfig};
+use kt_s3::S3Client;
+use kt_warehouse::{SandboxMode, WarehouseConfig, WarehouseError};
 
 use crate::config::{Config, Sandbox};
 use crate::error::Error;
@@ -26,7 +27,22 @@ pub(crate) fn run(config: &Config) -> Result<(), Error> {
     };
     let patience = config.supervisor.stop_timeout_s.saturating_sub(CLOSING_S).max(1);
     warehouse.stop_timeout = Duration::from_secs(patience);
-    kt_warehouse::serve(warehouse).map_err(|error| Error::failed(error.to_string()))
+    // Its key's file cannot be read any more once the process is confined.
+    let store = super::tiers::store(config, "warehouse")?;
+    kt_warehouse::serve(warehouse).map_err(|error| explain(&error, &store))
+}
+
+/// Tables with parts in the object store do not load without it, and then the engine does not open: says so.
+fn explain(error: &WarehouseError, store: &S3Client) -> Error {
+    let probe = format!("{}/probe-{}", object_store::WAREHOUSE_PREFIX, std::process::id());
+    let asked = || super::block_on(async { store.probe(&probe).await.map_err(|error| Error::failed(error.to_string())) });
+    match error {
+        WarehouseError::Open { .. } => match asked() {
+            Err(cause) => Error::failed(format!("{cause}; the warehouse needs it for its cold data and is started again; nothing is lost")),
+            Ok(()) => Error::failed(error.to_string()),
+        },
+        _ => Error::failed(error.to_string()),
+    }
 }
 
 /// How long one request to the object store may take, in milliseconds.

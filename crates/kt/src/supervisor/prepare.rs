@@ -18,7 +18,8 @@ pub(crate) fn directories(config: &Config) -> Result<(), Error> {
     let data = &config.platform.data_dir;
     // Open to enter, so that the engines' users reach their own folders.
     directory(data, 0o755, None)?;
-    for private in ["run", "logs", "secrets", "secrets/s3", "spool", "archive"] {
+    directory(&config.data("env"), 0o755, None)?;
+    for private in ["run", "logs", "secrets", "secrets/s3", "secrets/nats", "spool", "archive"] {
         directory(&config.data(private), 0o700, None)?;
     }
     Ok(())
@@ -55,19 +56,15 @@ fn nats(config: &Config) -> Result<(), Error> {
     let home = config.data("nats");
     directory(&home, 0o700, user.as_ref())?;
     directory(&home.join("jetstream"), 0o700, user.as_ref())?;
-    let store = serde_json::Value::from(home.join("jetstream").display().to_string());
-    let text = format!(
-        "# Written by kt at every start from its own configuration: change that instead.\n\
-         server_name: kubetrader\n\
-         listen: \"{}\"\n\
-         http: \"{}\"\n\
-         max_payload: 8MB\n\
-         jetstream {{\n  store_dir: {store}\n  max_file_store: {}\n  max_memory_store: {}\n}}\n",
-        config.address(config.nats.port),
-        config.address(config.nats.monitor_port),
-        config.nats.store_limit.0,
-        config.nats.memory_limit.0,
-    );
+    crate::messaging::create_passwords(config)?;
+    crate::messaging::adopt_streams(config)?;
+    nats_configuration(config)
+}
+
+/// Writes the server's configuration; a running server reads it again at SIGHUP.
+pub(crate) fn nats_configuration(config: &Config) -> Result<(), Error> {
+    let (user, home) = (user_for(&config.nats.user)?, config.data("nats"));
+    let text = crate::messaging::server_config(config)?;
     replace(&home.join("nats.conf"), text.as_bytes(), user.as_ref())
 }
 

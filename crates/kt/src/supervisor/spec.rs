@@ -45,6 +45,9 @@ impl ServiceSpec {
     }
 }
 
+/// The services of an environment.
+const MIRRORED: [&str; 8] = ["postgres", "nats", "s3", "warehouse", "migrate", "tiers", "load", "console"];
+
 /// All services in the order of their start. They stop in reverse: PostgreSQL, which records what
 /// happens to the others, comes first and goes last.
 pub(crate) fn services(config: &Config) -> Result<Vec<ServiceSpec>, Error> {
@@ -56,7 +59,7 @@ pub(crate) fn services(config: &Config) -> Result<Vec<ServiceSpec>, Error> {
         own.s3(config),
         ServiceSpec { health: http(config, config.warehouse.port, "/ping"), ..warehouse },
         own.once("migrate", &["migrate", "apply"], &["postgres", "warehouse"]),
-        own.once("tiers", &["tiers", "apply"], &["migrate"]),
+        ServiceSpec { background: true, ..own.once("tiers", &["tiers", "apply"], &["migrate"]) },
     ];
     if config.source.mode != SourceMode::Live {
         services.push(own.service(config, "sim", config.sim.port, &[]));
@@ -67,6 +70,13 @@ pub(crate) fn services(config: &Config) -> Result<Vec<ServiceSpec>, Error> {
     }
     // Before the feed, whose first snapshots it needs, and stopped after it.
     services.push(own.service(config, "signals", config.signals.metrics_port, &["nats"]));
+    if config.trade.enabled && config.source.mode != SourceMode::Replay {
+        // It learns from the feed's first rows what the instruments are.
+        services.push(own.service(config, "trade", config.trade.metrics_port, &["nats", "migrate"]));
+    }
+    if config.alerts.enabled {
+        services.push(own.service(config, "alerts", config.alerts.metrics_port, &["migrate"]));
+    }
     // Late, and so early to stop: the loader then lands what the feed published to the end.
     services.push(own.service(config, "feed", config.feed.metrics_port, &["nats", "sim"]));
     services.extend(crate::orchestration::services(config, |name, command| ServiceSpec {
@@ -74,6 +84,10 @@ pub(crate) fn services(config: &Config) -> Result<Vec<ServiceSpec>, Error> {
         ports: Vec::new(),
         ..own.service(config, name, 0, &[])
     }));
+    if !config.mirror.environment.is_empty() {
+        // What flows in an environment comes from the platform that it belongs to.
+        services.retain(|service| MIRRORED.contains(&service.name));
+    }
     Ok(services)
 }
 
@@ -114,7 +128,10 @@ impl Own {
     /// The object store: its health is answered beside its own port.
     fn s3(&self, config: &Config) -> ServiceSpec {
         let service = self.service(config, "s3", config.s3.metrics_port, &[]);
-        ServiceSpec { ports: [config.s3.port, config.s3.metrics_port].map(|port| config.address(port).port()).to_vec(), ..service }
+        ServiceSpec {
+            ports: [config.s3.port, config.s3.metrics_port].map(|port| config.address(port).port()).to_vec(),
+            ..service
+        }
     }
 
     /// A one-shot service: `migrate` brings the databases up to date, `tiers` tells them at which age to move data.
@@ -147,7 +164,7 @@ fn nats(config: &Config) -> Result<ServiceSpec, Error> {
         stop_signal: libc::SIGTERM,
         health: http(config, config.nats.monitor_port, "/healthz"),
         after: &[],
-        ports: vec![config.address(config.nats.port).port(), config.address(config.nats.monitor_port).port()],
+        ports: [config.nats.port, config.nats.monitor_port, config.nats.leaf_port].map(|port| config.address(port).port()).to_vec(),
         lifeline: false,
         background: false,
     })

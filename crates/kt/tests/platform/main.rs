@@ -3,6 +3,7 @@
 mod backtest;
 mod command_line;
 mod crash;
+mod environment;
 mod flyway;
 mod lifecycle;
 mod migrations;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::support::{Platform, run};
 
 /// The repository's own scripts, copied so that a test can change them.
-fn copy_of_scripts(to: &Path) -> PathBuf {
+pub fn copy_of_scripts(to: &Path) -> PathBuf {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sql");
     for folder in ["clickhouse", "postgres"] {
         fs::create_dir_all(to.join(folder)).expect("directory");
@@ -41,7 +41,16 @@ fn edited_failing_and_repaired_scripts_on_real_databases() {
         let (code, _, err) = migrate(&["validate", "--target", folder]);
         let name = first.file_name().expect("a name").to_str().expect("UTF-8");
         assert!(code == 1 && err.contains(&format!("{name} was edited after it was applied")), "{err}");
+        fs::remove_file(&first).expect("remove");
+        let (code, _, err) = migrate(&["apply", "--target", folder]);
+        assert!(code == 1 && err.contains(&format!("{name} was applied but its file is missing")), "{err}");
         fs::write(&first, original).expect("write");
+        let late = scripts.join(folder).join("V0_5__late.sql");
+        fs::write(&late, "SELECT 1;\n").expect("write");
+        let (code, _, err) = migrate(&["apply", "--target", folder]);
+        assert!(code == 1 && err.contains("V0_5__late.sql is not applied but"), "{err}");
+        assert!(err.contains("--out-of-order"), "{err}");
+        fs::remove_file(&late).expect("remove");
         assert_eq!(migrate(&["validate", "--target", folder]).0, 0);
     }
     postgres_keeps_nothing_of_a_failed_script(&platform, &scripts, &migrate);

@@ -68,6 +68,14 @@ struct Part {
 struct Share {
     part: String,
     venue: String,
+    writer: String,
+    rows: u64,
+}
+
+/// What a writer's rows of one table take up in one part, for one venue.
+struct Weight {
+    venue: String,
+    bytes: f64,
     rows: u64,
 }
 
@@ -96,10 +104,9 @@ pub async fn cost(client: &Client, prices: &Prices) -> Result<Vec<VenueCost>, Ti
         by_table.entry(&part.table).or_default().insert(&part.name, part);
     }
     let mut venues: BTreeMap<String, VenueCost> = BTreeMap::new();
-    // Bytes and rows of each table and venue: what a row of it takes up.
-    let mut weights: BTreeMap<(String, String), (f64, u64)> = BTreeMap::new();
+    let mut weights: BTreeMap<(String, String), Vec<Weight>> = BTreeMap::new();
     for (table, parts) in by_table {
-        let sql = format!("SELECT _part AS part, venue, count() AS rows FROM landing.{table} GROUP BY part, venue");
+        let sql = format!("SELECT _part AS part, venue, writer, count() AS rows FROM landing.{table} GROUP BY part, venue, writer");
         let doing = || TierError::doing(format!("counting the rows of landing.{table}"));
         let shares: Vec<Share> = client.query_rows(&sql, &Options::new()).await.map_err(doing())?;
         for share in shares {
@@ -112,15 +119,18 @@ pub async fn cost(client: &Client, prices: &Prices) -> Result<Vec<VenueCost>, Ti
                 Tier::Hot => venue.hot_bytes += bytes as u64,
                 Tier::Cold => venue.cold_bytes += bytes as u64,
             }
-            let weight = weights.entry((table.to_owned(), share.venue)).or_default();
-            weight.0 += bytes;
-            weight.1 += share.rows;
+            weights.entry((table.to_owned(), share.writer)).or_default().push(Weight { venue: share.venue, bytes, rows: share.rows });
         }
     }
     for arrived in rates(client).await? {
-        let Some((bytes, rows)) = weights.get(&(arrived.kind, arrived.writer.clone())) else { continue };
-        if let Some(venue) = venues.get_mut(&arrived.writer) {
-            venue.bytes_per_day += arrived.rows as f64 / arrived.seconds * 86_400.0 * bytes / *rows as f64;
+        let Some(weights) = weights.get(&(arrived.kind, arrived.writer)) else { continue };
+        let rows: u64 = weights.iter().map(|weight| weight.rows).sum();
+        // A writer's new rows belong to venues, and take up what a row takes up, as its rows so far.
+        let rows_per_day = arrived.rows as f64 / arrived.seconds * 86_400.0;
+        for weight in weights {
+            if let Some(venue) = venues.get_mut(&weight.venue) {
+                venue.bytes_per_day += rows_per_day * weight.bytes / rows as f64;
+            }
         }
     }
     Ok(venues
@@ -134,7 +144,7 @@ pub async fn cost(client: &Client, prices: &Prices) -> Result<Vec<VenueCost>, Ti
         .collect())
 }
 
-/// Rows that landed lately, by kind and writer (each venue has one writer, named after it), and over how long.
+/// Rows that landed lately, by kind and writer, and over how long.
 async fn rates(client: &Client) -> Result<Vec<Arrived>, TierError> {
     let sql = "SELECT kind, writer, sum(rows) AS rows,
                       greatest(60., dateDiff('second', min(written_at), now64(9)) * 1.) AS seconds

@@ -170,8 +170,7 @@ pub async fn set_ttl(client: &Client, days: Option<u32>) -> Result<u64, TierErro
             continue;
         }
         // Parts that are there learn their new time from the one column it depends on.
-        let settings = [format!("MODIFY SETTING materialize_ttl_recalculate_only = 1"), clause];
-        for change in settings {
+        for change in ["MODIFY SETTING materialize_ttl_recalculate_only = 1", &clause] {
             let sql = format!("ALTER TABLE landing.{} {change}", table.name);
             client.execute(&sql, &Options::new()).await.map_err(|error| refused(&table.name, error))?;
         }
