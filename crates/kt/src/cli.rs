@@ -137,6 +137,7 @@ pub(crate) enum Command {
         action: VenueAction,
     },
     /// What Dagster does: instruments, backfill, daily marts, backtests
+    #[command(after_help = "Example:\n  kt orchestration materialise")]
     Orchestration {
         #[command(subcommand)]
         action: crate::commands::orchestration::Action,
@@ -182,7 +183,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: crate::commands::order::OrderAction,
     },
-    /// Evaluate the alert rules and deliver to webhooks (started by `kt up`), or check rules
+    /// Evaluate the alert rules (started by `kt up`), or check a rules file
     #[command(after_help = "Example:\n  kt alerts rules my.rules.yml")]
     Alerts {
         #[command(subcommand)]
