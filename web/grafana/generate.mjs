@@ -113,7 +113,6 @@ function variable(name, all) {
     type: 'query',
     datasource: DATASOURCE,
     query: { rawSql: query, queryType: 'table', format: 1, refId: name },
-    definition: query,
     refresh: 2,
     sort: 0,
     multi: false,
