@@ -53,6 +53,8 @@ pub struct Ledger {
     samples: BTreeMap<String, Vec<(i64, f64)>>,
     interval: i64,
     sampled: i64,
+    /// The first sample's time, from which equity is drawn even when the first fill comes later.
+    begun: i64,
     orders: u64,
     refused: u64,
     order_events: u64,
@@ -66,6 +68,7 @@ impl Default for Ledger {
             samples: BTreeMap::new(),
             interval: INTERVAL,
             sampled: i64::MIN,
+            begun: i64::MAX,
             orders: 0,
             refused: 0,
             order_events: 0,
@@ -129,13 +132,18 @@ impl Ledger {
     /// Notes the equity now.
     pub fn sample(&mut self, now: Nanos, price: impl Fn(&str, &str) -> Option<Price>) {
         self.sampled = now.0;
+        self.begun = self.begun.min(now.0);
         let mut sums: BTreeMap<&str, f64> = BTreeMap::new();
         for ((_, venue, instrument), leg) in &mut self.legs {
             leg.price = price(venue, instrument).or(leg.price);
             *sums.entry(currency(instrument)).or_default() += leg.worth();
         }
         for (currency, worth) in sums {
-            self.samples.entry(currency.to_owned()).or_default().push((now.0, worth));
+            let samples = self.samples.entry(currency.to_owned()).or_default();
+            if samples.is_empty() && self.begun < now.0 {
+                samples.push((self.begun, 0.0));
+            }
+            samples.push((now.0, worth));
         }
         if self.samples.values().any(|samples| samples.len() > SAMPLES) {
             self.interval *= 2;

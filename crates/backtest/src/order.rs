@@ -2,10 +2,13 @@
 //! service took the same events in.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use kt_journal::replay;
 use kt_model::Nanos;
 use kt_signals::Input;
 
+use crate::error::BacktestError;
 use crate::manifest::OrderDifference;
 
 /// Watches a journal's inputs in their order and counts those that the warehouse would put elsewhere.
@@ -42,4 +45,27 @@ impl OrderWatch {
     pub fn difference(self) -> OrderDifference {
         self.difference
     }
+}
+
+/// How the order of receipt differs from that of a journal, for the events received within `[from, to)` that the
+/// journal's tapes still hold; `None` where they hold none.
+///
+/// # Errors
+/// A journal that is damaged.
+pub fn difference_from(journal: &Path, from: Nanos, to: Nanos) -> Result<Option<OrderDifference>, BacktestError> {
+    let mut watch = OrderWatch::default();
+    for epoch in replay::epochs(journal)? {
+        let folder = journal.join(epoch.to_string());
+        let extent = replay::extent(&folder)?;
+        if extent.last == 0 {
+            continue;
+        }
+        replay::replay(&folder, extent.first, |_, input| {
+            if input.at().is_some_and(|at| at >= from && at < to) {
+                watch.observe(input);
+            }
+        })?;
+    }
+    let difference = watch.difference();
+    Ok((difference.events > 0).then_some(difference))
 }

@@ -118,7 +118,13 @@ impl<'s> Runner<'s> {
     /// A text goes to whom it is for: both would refuse the other's.
     fn configure(&mut self, input: &Input<'_>, text: &str) -> Result<(), BacktestError> {
         if definition::parse(text).is_ok_and(|declared| !declared.is_empty()) {
-            self.engine.get_or_insert_default();
+            if self.engine.is_none() {
+                self.engine = Some(Engine::default());
+                // The engine numbers its inputs, and a live one has seen those before its declarations too.
+                for _ in 1..self.counts.inputs {
+                    self.compute(&Input::Start(self.started))?;
+                }
+            }
             return self.compute(input);
         }
         TradingConfig::parse(text).map_err(|error| BacktestError::Strategy(error.to_string()))?;

@@ -66,7 +66,7 @@ impl Coverage {
         for writer in &self.writers {
             if writer.unaccounted > 0 {
                 self.partial.push(format!(
-                    "{} epoch {}: {} counters between {} and {} never landed",
+                    "{} epoch {}: {} counters between {} and {} have not landed",
                     writer.writer, writer.epoch, writer.unaccounted, writer.first, writer.last
                 ));
             }

@@ -210,7 +210,7 @@ fn writers(manifest: &Manifest, out: &mut String) {
     }
     out.push_str("<h2>Counters <small>the writers' positions over all kinds and instruments of the range</small></h2><div class=\"scroll\">");
     table(
-        &["writer", "#epoch", "#first", "#last", "#in the warehouse", "#gave way to an equal event", "#never landed"],
+        &["writer", "#epoch", "#first", "#last", "#in the warehouse", "#gave way to an equal event", "#not landed"],
         out,
     );
     for writer in &manifest.coverage.writers {

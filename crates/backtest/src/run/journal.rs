@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kt_journal::{JournalError, replay};
-use kt_model::Nanos;
+use kt_model::{Event, Nanos, State};
 use kt_signals::Input;
 use kt_warehouse::Client;
 
@@ -68,6 +68,12 @@ pub(super) async fn run(
         ..Manifest::default()
     };
     manifest.coverage.partial.extend(missing);
+    if seen.gaps > 0 {
+        manifest
+            .coverage
+            .partial
+            .push(format!("{} gaps were announced by the feeds; their rows never came", seen.gaps));
+    }
     if ran.outcome.counts.dropped > 0 {
         let dropped = ran.outcome.counts.dropped;
         manifest
@@ -105,6 +111,7 @@ struct Seen {
     markets: Vec<Market>,
     configuration: String,
     order: OrderWatch,
+    gaps: u64,
 }
 
 fn play(folder: &Path, sink: &mut dyn RowSink, tell: &Tell) -> Result<(Ran, Seen), BacktestError> {
@@ -115,6 +122,7 @@ fn play(folder: &Path, sink: &mut dyn RowSink, tell: &Tell) -> Result<(Ran, Seen
         markets: Vec::new(),
         configuration: String::new(),
         order: OrderWatch::default(),
+        gaps: 0,
     };
     let mut failed = None;
     let all = replay::extent(folder)?.last;
@@ -148,6 +156,7 @@ impl Seen {
             self.last = self.last.max(at);
         }
         match input {
+            Input::Event { event: Event::Status(status), .. } if status.state == State::Gap => self.gaps += 1,
             Input::Configuration { text, .. } if !self.configuration.contains(text) => {
                 self.configuration.push_str(text);
                 if let Ok(config) = kt_trading::TradingConfig::parse(text) {

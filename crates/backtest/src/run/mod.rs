@@ -64,6 +64,8 @@ pub struct Request {
     pub code: String,
     /// Where the warehouse is, for the record.
     pub place: String,
+    /// The journal of the service that traded meanwhile: a run over the warehouse says how its order differs.
+    pub live_journal: Option<PathBuf>,
 }
 
 /// How far a run is.

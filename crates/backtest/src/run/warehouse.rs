@@ -14,6 +14,7 @@ use crate::coverage::Coverage;
 use crate::error::BacktestError;
 use crate::history::{self, Plan, WINDOWS_IN_MEMORY, WindowRows, merge};
 use crate::manifest::{Manifest, OrderStatement};
+use crate::order::difference_from;
 use crate::runner::{Ran, RowSink, Runner};
 use crate::scope::{INPUT_KINDS, Market, Scope};
 
@@ -57,7 +58,7 @@ pub(super) async fn run(
     let definitions = history::definitions_before(client, &scope).await?;
     let mappings = history::mappings(client, &scope).await?;
     let windows = history::fetch(client.clone(), scope.clone(), &plan);
-    let manifest = Manifest {
+    let mut manifest = Manifest {
         source: "warehouse".to_owned(),
         place: request.place.clone(),
         from: from.0,
@@ -74,8 +75,16 @@ pub(super) async fn run(
     };
     let rows = plan.rows();
     // The replay computes without pause, so it has a thread of its own.
-    let replayed = tokio::task::spawn_blocking(move || replay(&asked, &definitions, windows, sink, &tell, rows)).await;
-    let ran = replayed.map_err(|error| BacktestError::Request(format!("the replay broke off: {error}")))??;
+    let journal = request.live_journal.clone();
+    let work = move || {
+        let ran = replay(&asked, &definitions, windows, sink, &tell, rows)?;
+        let difference = journal.map(|journal| difference_from(&journal, from, to)).transpose()?.flatten();
+        Ok::<_, BacktestError>((ran, difference))
+    };
+    let replayed = tokio::task::spawn_blocking(work).await;
+    let (ran, difference) =
+        replayed.map_err(|error| BacktestError::Request(format!("the replay broke off: {error}")))??;
+    manifest.order.difference = difference;
     Ok((manifest, ran))
 }
 
@@ -107,7 +116,11 @@ fn scope(asked: &Asked) -> Result<Scope, BacktestError> {
         return Err(BacktestError::Strategy(format!("{}: it names no market", asked.strategy.file)));
     }
     let markets = markets.into_iter().collect();
-    Ok(Scope { from: asked.from, to: asked.to, warm_up: asked.warm_up, markets, kinds: INPUT_KINDS.to_vec() })
+    // What `kt trade` takes in; signals may look at everything.
+    let is_wanted =
+        |kind: &Kind| asked.signals.is_some() || !matches!(kind, Kind::Candle | Kind::OpenInterest | Kind::Liquidation);
+    let kinds = INPUT_KINDS.into_iter().filter(is_wanted).collect();
+    Ok(Scope { from: asked.from, to: asked.to, warm_up: asked.warm_up, markets, kinds })
 }
 
 fn replay(
