@@ -33,6 +33,7 @@ mod lease;
 mod log_range;
 mod operations;
 pub mod permissions;
+mod past;
 mod publish;
 mod received;
 mod selection;

@@ -1,5 +1,6 @@
 //! The loop: take in, journal, trade, send.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ use crate::steps::Steps;
 
 /// Blocks that may wait for the log; beyond it nothing is taken in, and what the hot path loses then is seen.
 const MOST_WAITING: usize = 4_096;
+/// Blocks of definitions that are looked through at a start, for each venue.
+const MOST_DEFINITIONS: usize = 4_096;
 const PUMP_EVERY: Duration = Duration::from_millis(5);
 
 /// Runs until `shutdown` completes.
@@ -82,7 +85,7 @@ impl Service {
         let hot = HotPublisher::connect(&bus, HotConfig::default()).await?;
         let Ready { journal, core, publisher, steps, tell } = recover::recover(config, &bus, &metrics).await?;
         let (standing, watched) = watch::channel(Standing::default());
-        let answers = control::answer(bus, sender.clone(), watched);
+        let answers = control::answer(bus.clone(), sender.clone(), watched);
         tokio::spawn(async move {
             if let Err(error) = answers.await {
                 tracing::error!(%error, "nobody listens to the kill switch's subject any more");
@@ -104,12 +107,18 @@ impl Service {
             halted_for_store: false,
             tape_left: config.limits.tape_bytes,
         };
-        service.begin(&config.strategies, tell)?;
+        let described = described(&bus, &service.legs).await?;
+        service.begin(&config.strategies, tell, &described)?;
         Ok(service)
     }
 
     /// A process began: what it works with, what it found, and that what follows is live.
-    fn begin(&mut self, text: &str, tell: Option<kt_trading::Recovered>) -> Result<(), ExecutionError> {
+    fn begin(
+        &mut self,
+        text: &str,
+        tell: Option<kt_trading::Recovered>,
+        described: &[Vec<u8>],
+    ) -> Result<(), ExecutionError> {
         let hash = TradingConfig::hash(text);
         let is_same = self.core.desk.configuration() == text;
         self.take(&Input::Start(wall()))?;
@@ -117,6 +126,12 @@ impl Service {
         if let (Some(recovered), false) = (tell, is_same) {
             let payload = kt_trading::report::Report::Recovered(recovered).to_bytes();
             self.take(&Input::Report { at: wall(), payload: &payload })?;
+        }
+        for row in described {
+            if let Ok(event) = Event::decode(Kind::Instrument, &mut Reader::new(row)) {
+                self.journal.append_row(Kind::Instrument, row, Position::of(&event));
+                self.trade(&Input::event(&event))?;
+            }
         }
         self.take(&Input::CatchUp(wall()))?;
         self.send()
@@ -250,4 +265,26 @@ impl Service {
             tracing::info!("PostgreSQL has caught up: trading goes on");
         }
     }
+}
+
+/// The newest definition of each leg that the log holds: the feed states them when it starts and from time to
+/// time, and this service may have started in between.
+async fn described(bus: &Bus, legs: &[Leg]) -> Result<Vec<Vec<u8>>, ExecutionError> {
+    let mut newest: BTreeMap<(String, String), Vec<u8>> = BTreeMap::new();
+    let venues: BTreeSet<&str> = legs.iter().map(|leg| leg.venue.as_str()).collect();
+    for venue in venues {
+        for (header, payload) in bus.blocks_in_log(Kind::Instrument, venue, MOST_DEFINITIONS).await? {
+            let mut reader = Reader::new(&payload);
+            for _ in 0..header.rows {
+                let before = reader.position();
+                let Ok(event) = Event::decode(Kind::Instrument, &mut reader) else { break };
+                let (venue, instrument) = (event.header().venue.0, event.header().instrument.0);
+                if legs.iter().any(|leg| leg.venue == venue && leg.instrument == instrument) {
+                    let row = payload[before..reader.position()].to_vec();
+                    newest.insert((venue.to_owned(), instrument.to_owned()), row);
+                }
+            }
+        }
+    }
+    Ok(newest.into_values().collect())
 }

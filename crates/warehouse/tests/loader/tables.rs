@@ -171,6 +171,7 @@ pub async fn identity_is_the_same_in_rust_and_in_the_warehouse() {
                     cause_counter: counter,
                     configuration: 1,
                 }),
+                Kind::Order => Event::Order(order(head, &text, counter)),
             };
             hashes.push(hasher.hash(&event));
             event.encode(&mut rows);
@@ -189,6 +190,43 @@ pub async fn identity_is_the_same_in_rust_and_in_the_warehouse() {
         let sql = format!("SELECT count() AS counter, toUInt64(0) AS hash FROM {} FINAL", kind.table());
         let kept = client.query_row::<HashRow>(&sql, &Options::new()).await.unwrap().unwrap().counter;
         assert_eq!(kept, distinct, "{kind}");
+    }
+}
+
+fn order<'a>(header: Header<'a>, id: &'a str, number: u64) -> Order<'a> {
+    let label = codec::Label;
+    Order {
+        header,
+        step: OrderStep::Sent,
+        sequence: number % 3,
+        strategy: label("basis"),
+        client_order_id: id,
+        venue_order_id: "",
+        fill_id: "",
+        intent: label("open"),
+        side: Side::Buy,
+        time_in_force: TimeInForce::ImmediateOrCancel,
+        limit_price: None,
+        quantity: None,
+        filled: None,
+        fill_price: None,
+        fill_quantity: None,
+        liquidity: label(""),
+        fee: None,
+        cash: None,
+        funding_rate: None,
+        position: None,
+        bid_price: None,
+        bid_quantity: None,
+        ask_price: None,
+        ask_quantity: None,
+        quote_ts: None,
+        signal_ts: None,
+        basis_bps: None,
+        z_score: (number % 2 == 0).then_some(number as f64),
+        edge_bps: None,
+        reason: label(""),
+        detail: "",
     }
 }
 
