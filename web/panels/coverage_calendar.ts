@@ -20,7 +20,7 @@ export const coverageCalendar: PanelSpec = {
       ...base(theme),
       tooltip: { ...base(theme).tooltip, trigger: 'item' },
       aria: { enabled: true, label: { description: this.describe(columns) } },
-      grid: { left: 96, right: 12, top: 8, bottom: 66 },
+      grid: { containLabel: true, left: 8, right: 12, top: 8, bottom: 48 },
       xAxis: {
         type: 'category',
         data: cols,

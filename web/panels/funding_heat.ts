@@ -39,7 +39,7 @@ export const fundingHeat: PanelSpec = {
       ...base(theme),
       tooltip: { ...base(theme).tooltip, trigger: 'item' },
       aria: { enabled: true, label: { description: this.describe(columns) } },
-      grid: { left: 96, right: 12, top: 8, bottom: 70 },
+      grid: { containLabel: true, left: 8, right: 12, top: 8, bottom: 48 },
       xAxis: {
         type: 'category',
         data: cols,

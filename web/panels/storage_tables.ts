@@ -28,7 +28,7 @@ export const storageTables: PanelSpec = {
       },
       aria: { enabled: true, label: { description: this.describe(columns) } },
       legend: legend(theme),
-      grid: { left: 140, right: 24, top: 28, bottom: 24 },
+      grid: { containLabel: true, left: 8, right: 24, top: 28, bottom: 8 },
       xAxis: {
         ...valueAxis(theme),
         position: 'bottom',

@@ -4,14 +4,14 @@ WITH
     toDateTime(intDiv({from_ms:Int64}, 1000), 'UTC') AS range_start, toDateTime(intDiv({to_ms:Int64}, 1000), 'UTC') AS range_end,
     minutes AS
     (
-        SELECT replaceRegexpOne(writer, '^feed-', '') AS venue, toDate(minute) AS day, uniqExact(minute) AS covered
+        SELECT replaceRegexpOne(writer, '^(feed|backfill)-', '') AS venue, toDate(minute) AS day, uniqExact(minute) AS covered
         FROM
         (
             SELECT writer, arrayJoin(arrayMap(
                 offset -> toStartOfMinute(toDateTime(min_event_ts, 'UTC')) + toIntervalMinute(offset),
                 range(least(1440, toUInt64(dateDiff('minute', min_event_ts, max_event_ts) + 1))))) AS minute
             FROM ops.intents
-            WHERE stage = 'done' AND writer LIKE 'feed-%' AND kind IN ('trade', 'quote', 'book', 'mark') AND max_event_ts >= range_start AND min_event_ts < range_end
+            WHERE stage = 'done' AND kind IN ('trade', 'quote', 'book', 'mark') AND max_event_ts >= range_start AND min_event_ts < range_end
             GROUP BY writer, min_event_ts, max_event_ts
         )
         WHERE minute >= toStartOfDay(range_start) AND minute < range_end

@@ -1,14 +1,15 @@
-import { numbers } from '../../panels/columns.js';
+import { numbers, texts } from '../../panels/columns.js';
 import { coverageCalendar } from '../../panels/coverage_calendar.js';
 import { ChartPanel, everyMs, Tools } from '../components/chartpanel.js';
 import { Controls } from '../components/controls.js';
-import { GapPanel, QuarantinePanel } from '../components/operations.js';
+import { Grid, type GridColumn } from '../components/grid.js';
+import { QuarantinePanel } from '../components/operations.js';
 import { Empty, Panel, State } from '../components/panel.js';
 import type { Address } from '../data/address.js';
 import { panelPath, usePanel } from '../data/panel.js';
 import { usePoll } from '../data/poll.js';
-import type { GapAnswer, QuarantineAnswer } from '../data/types.js';
-import { grouped, moment } from '../format.js';
+import type { QuarantineAnswer } from '../data/types.js';
+import { age, grouped, moment } from '../format.js';
 import type { PageProps } from './page.js';
 
 const MONTH_S = 2_592_000;
@@ -17,18 +18,141 @@ const MONTH_S = 2_592_000;
 export default function Quality(props: PageProps) {
   const { go, theme } = props;
   const address = { ...props.address, range: Math.max(props.address.range, MONTH_S), known: null };
-  const gaps = usePoll<GapAnswer>('/api/v1/gaps?limit=1000', 5_000);
   const quarantine = usePoll<QuarantineAnswer>('/api/v1/quarantine', 5_000);
   return (
     <>
       <Controls address={address} go={go} list={props.list} instrument={false} range known={false} />
       <div class="grid">
         <ChartPanel spec={coverageCalendar} address={address} theme={theme} more={{}} />
+        <Ledger address={address} />
         <AuditPanel address={address} />
-        <GapPanel polled={gaps} />
         <QuarantinePanel polled={quarantine} />
       </div>
     </>
+  );
+}
+
+interface LedgerRow {
+  key: string;
+  where: string;
+  venue: string;
+  kind: string;
+  cause: string;
+  state: string;
+  reason: string;
+  from: number | null;
+  to: number | null;
+  missing: number | null;
+  inserted: number | null;
+}
+
+const LEDGER: readonly GridColumn<LedgerRow>[] = [
+  {
+    name: 'Where',
+    by: (row) => row.where,
+    cell: (row) => (
+      <>
+        {row.where === '' ? 'whole venue' : row.where} <small>{`${row.venue} ${row.kind}`}</small>
+      </>
+    ),
+  },
+  {
+    name: 'State',
+    by: (row) => row.state,
+    cell: (row) => (
+      <State kind={row.state === 'filled' ? 'ok' : row.state === 'open' ? 'bad' : 'idle'}>{row.state}</State>
+    ),
+  },
+  { name: 'Cause', by: (row) => row.cause, cell: (row) => row.cause },
+  {
+    name: 'From, UTC',
+    by: (row) => row.from,
+    cell: (row) => (row.from === null ? 'unknown' : moment(row.from)),
+  },
+  {
+    name: 'Extent',
+    right: true,
+    by: (row) => (row.from === null || row.to === null ? null : row.to - row.from),
+    cell: (row) => (row.from === null || row.to === null ? 'unknown' : age(row.to - row.from)),
+  },
+  {
+    name: 'Missing',
+    right: true,
+    by: (row) => row.missing,
+    cell: (row) => (row.missing === null ? 'unknown' : grouped(row.missing)),
+  },
+  {
+    name: 'Filled in',
+    right: true,
+    wide: true,
+    by: (row) => row.inserted,
+    cell: (row) => grouped(row.inserted ?? 0),
+  },
+  { name: 'Why', wide: true, cell: (row) => <span class="dim">{row.reason}</span> },
+];
+
+/** Every gap that a feed announced, and what became of it. */
+function Ledger(props: { address: Address }) {
+  const polled = usePanel(panelPath('gap_ledger', props.address), 5_000);
+  const columns = polled.answer?.answer.data ?? null;
+  const text = (name: string) => (columns === null ? [] : texts(columns, name));
+  const number = (name: string) => (columns === null ? [] : numbers(columns, name));
+  const [where, venue, kind, cause, state, reason] = [
+    'instrument',
+    'venue',
+    'kind',
+    'cause',
+    'state',
+    'reason',
+  ].map(text);
+  const [announced, from, to, missing, inserted] = [
+    'announced_ms',
+    'begins_ms',
+    'ends_ms',
+    'missing',
+    'inserted',
+  ].map(number);
+  const rows: LedgerRow[] = (venue ?? []).map((name, row) => ({
+    key: `${name} ${where?.[row]} ${kind?.[row]} ${announced?.[row]} ${row}`,
+    where: where?.[row] ?? '',
+    venue: name,
+    kind: kind?.[row] ?? '',
+    cause: cause?.[row] ?? '',
+    state: state?.[row] ?? '',
+    reason: reason?.[row] ?? '',
+    from: from?.[row] ?? null,
+    to: to?.[row] ?? null,
+    missing: missing?.[row] ?? null,
+    inserted: inserted?.[row] ?? null,
+  }));
+  const open = rows.filter((row) => row.state === 'open').length;
+  return (
+    <Panel
+      id="ledger"
+      title="Gap ledger"
+      at={polled.at_ms}
+      limit={15_000}
+      problem={polled.problem}
+      note={columns === null ? null : `${open} open of ${rows.length}; unknown is not zero`}
+      actions={<Tools panel="gap_ledger" title="the gap ledger" address={props.address} />}
+    >
+      {rows.length === 0 ? (
+        <Empty>
+          {columns === null
+            ? 'Asking the warehouse…'
+            : 'The ledger holds no gap: nothing is known to be missing.'}
+        </Empty>
+      ) : (
+        <Grid
+          label="Gap ledger"
+          columns={LEDGER}
+          rows={rows}
+          keyOf={(row) => row.key}
+          chosen={null}
+          onChoose={() => {}}
+        />
+      )}
+    </Panel>
   );
 }
 
