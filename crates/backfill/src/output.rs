@@ -166,9 +166,14 @@ impl Output {
     /// Returns when everything that was written has landed.
     pub async fn landed(&self) -> Result<(), BackfillError> {
         let Some(writer) = self.open.borrow().as_ref().map(|open| open.writer.clone()) else { return Ok(()) };
-        let until = Instant::now() + self.land_within;
+        // A fill of years is an insert for each day: patience lasts for as long as something lands.
+        let (mut until, mut landed) = (Instant::now() + self.land_within, 0);
         while !writer.borrow().has_landed() {
             self.check().await?;
+            let total = writer.borrow_mut().spool().landed_total();
+            if total != landed {
+                (until, landed) = (Instant::now() + self.land_within, total);
+            }
             if Instant::now() >= until {
                 return Err(self.not_landed());
             }
@@ -179,7 +184,7 @@ impl Output {
 
     fn not_landed(&self) -> BackfillError {
         let message = format!(
-            "the rows are accepted but have not landed within {:?}; see whether the loader and the warehouse run \
+            "the rows are accepted but nothing has landed for {:?}; see whether the loader and the warehouse run \
              (`kt status`), then run the backfill again",
             self.land_within
         );

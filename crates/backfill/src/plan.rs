@@ -95,7 +95,8 @@ fn listed(key: PartitionKey, pieces: &[&Fill]) -> ListedPartition {
         () => FillState::Unrecoverable,
     };
     let windows = merged(open.iter().map(|piece| (piece.from, piece.to)).collect());
-    let seconds = windows.iter().map(|(from, to)| (to.0 - from.0) as f64 / SECOND as f64).sum();
+    let nanos: i64 = windows.iter().map(|(from, to)| to.0 - from.0).sum();
+    let seconds = nanos as f64 / SECOND as f64;
     let reason = pieces.iter().filter(|piece| piece.state == state).map(|piece| piece.reason.as_str());
     ListedPartition {
         venue: key.venue,

@@ -70,10 +70,7 @@ fn run(cli: Cli) -> Result<(), Error> {
         Command::Doctor { json } => commands::doctor::run(&config, json),
         Command::Query(options) => commands::query::run(&running(), &options),
         Command::Audit(options) => commands::audit::run(&running(), &options),
-        Command::Backfill(options) => {
-            logging::start(&config, std::io::stderr)?;
-            commands::backfill::run(&running(), &options)
-        }
+        Command::Backfill(options) => commands::backfill::run(&running(), &options),
         Command::Tiers(options) if cli.global.supervised => {
             service(&config, true)?;
             commands::tiers::run(&config, &options)

@@ -30,6 +30,8 @@ pub(crate) enum Fault {
     Drop { frames: u64 },
     /// All connections are cut without a closing handshake.
     Disconnect,
+    /// As `disconnect`, and for a while nobody can connect.
+    Outage { ms: u64 },
     /// A text frame that is no valid message goes to all clients.
     Garbage {
         #[serde(default)]
@@ -46,6 +48,48 @@ pub(crate) enum Fault {
     },
     /// The next frame goes out behind the one that follows it.
     Reorder,
+    /// The next REST requests are refused with status 503.
+    RestDown {
+        requests: u64,
+        /// Only requests whose path contains this text; so for all faults of the REST side.
+        #[serde(default)]
+        path: Option<String>,
+    },
+    /// The next REST requests are answered so much later.
+    RestSlow {
+        requests: u64,
+        ms: u64,
+        #[serde(default)]
+        path: Option<String>,
+    },
+    /// The next REST requests are refused with status 429 and a pause to keep.
+    RestLimit {
+        requests: u64,
+        retry_after_s: u64,
+        #[serde(default)]
+        path: Option<String>,
+    },
+    /// The next REST requests are answered wrongly.
+    RestWrong {
+        requests: u64,
+        how: Wrong,
+        #[serde(default)]
+        path: Option<String>,
+    },
+}
+
+/// What is wrong with a list of the past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Wrong {
+    /// A row in its midst is missing.
+    Skip,
+    /// Its prices are others.
+    Price,
+    /// Its second half is missing, as if nothing had happened then.
+    Short,
+    /// It breaks off.
+    Cut,
 }
 
 /// What a garbage frame holds unless the request says otherwise: JSON cut in the middle.
@@ -60,11 +104,16 @@ impl Fault {
         match self {
             Fault::Drop { .. } => "drop",
             Fault::Disconnect => "disconnect",
+            Fault::Outage { .. } => "outage",
             Fault::Garbage { .. } => "garbage",
             Fault::Pause { .. } => "pause",
             Fault::Stale { .. } => "stale",
             Fault::Crossed { .. } => "crossed",
             Fault::Reorder => "reorder",
+            Fault::RestDown { .. } => "rest_down",
+            Fault::RestSlow { .. } => "rest_slow",
+            Fault::RestLimit { .. } => "rest_limit",
+            Fault::RestWrong { .. } => "rest_wrong",
         }
     }
 }
@@ -116,7 +165,7 @@ impl<K> FaultGate<K> {
             Fault::Crossed { frames } => (Effect::Cross(frames), frames),
             Fault::Reorder => (Effect::Reorder(None), 2),
             Fault::Stale { ms } => (Effect::Silence(Instant::now() + Duration::from_millis(ms)), 0),
-            Fault::Disconnect | Fault::Garbage { .. } | Fault::Pause { .. } => return None,
+            _ => return None,
         };
         let lower = |text: &Option<String>| text.as_ref().map(|text| text.to_ascii_lowercase());
         self.waiting.push(Waiting {

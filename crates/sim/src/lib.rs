@@ -39,7 +39,9 @@
 //! * `POST /sim/v1/faults`: `{"venue": …, "symbol": …, "stream": …, "fault": …}` where symbol
 //!   and stream are optional texts a frame's beginning must contain, and the fault is `drop`
 //!   (`frames`), `crossed` (`frames`), `reorder`, `stale` (`ms`), `pause` (`ms`), `garbage`
-//!   (`text`) or `disconnect`. The answer says what was `applied` at once and how many frames
+//!   (`text`), `disconnect` or `outage` (`ms`, in which nobody can connect); of the REST side, for so many `requests` whose path contains
+//!   `path`: `rest_down`, `rest_slow` (`ms`), `rest_limit` (`retry_after_s`) or `rest_wrong`
+//!   (`how`: `skip`, `price`, `short`, `cut`). The answer says what was `applied` at once and how many frames
 //!   are `pending`; what took effect is counted under `kt_sim_faults_total`.
 //! * `GET /metrics`, `GET /health`.
 
@@ -54,6 +56,7 @@ mod generated;
 mod metrics;
 mod query;
 mod recorded;
+mod rest_faults;
 mod server;
 mod session;
 mod status;

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -21,11 +22,12 @@ use tokio::task::JoinSet;
 use crate::command::{Answer, COMMAND_QUEUE, Command};
 use crate::config::SimConfig;
 use crate::error::SimError;
-use crate::faults::FaultRequest;
+use crate::faults::{Fault, FaultRequest};
 use crate::generated;
 use crate::metrics::Metrics;
 use crate::query::Target;
 use crate::recorded::{self, Player};
+use crate::rest_faults::{Effect, RestFaults, spoiled};
 use crate::session::{self, Session};
 use crate::status::VenueStatus;
 use crate::websocket;
@@ -60,6 +62,7 @@ struct Shared {
 struct Venue {
     commands: mpsc::Sender<Command>,
     status: Arc<VenueStatus>,
+    rest_faults: RestFaults,
     /// The venue's part of `GET /sim/v1/sources`.
     description: Value,
 }
@@ -80,7 +83,8 @@ impl Sim {
             let (sender, receiver) = mpsc::channel(COMMAND_QUEUE);
             let (engine, parts) = generated::Engine::new(market.clone(), &metrics)?;
             for (status, description) in parts {
-                let venue = Venue { commands: sender.clone(), status: status.clone(), description };
+                let rest_faults = RestFaults::default();
+                let venue = Venue { commands: sender.clone(), status: status.clone(), rest_faults, description };
                 if venues.insert(status.venue.clone(), venue).is_some() {
                     return Err(SimError::Config(format!("{} cannot be both replayed and generated", status.venue)));
                 }
@@ -165,7 +169,8 @@ async fn add_recordings(
         let status = Arc::new(status);
         let description = recording.describe();
         let (sender, receiver) = mpsc::channel(COMMAND_QUEUE);
-        venues.insert(venue, Venue { commands: sender, status: status.clone(), description });
+        let rest_faults = RestFaults::default();
+        venues.insert(venue, Venue { commands: sender, status: status.clone(), rest_faults, description });
         sources.spawn(Player::new(Arc::new(recording), &replay, status).run(receiver));
     }
     Ok(())
@@ -206,6 +211,14 @@ async fn faults(State(shared): Shares, body: String) -> Response<Body> {
         return refuse(format!("venue {} is not simulated", request.venue));
     };
     let (name, name_of_fault) = (request.venue.clone(), request.fault.name());
+    if let Some(pending) = venue.rest_faults.add(&request) {
+        tracing::warn!(venue = name, fault = name_of_fault, pending, "fault on demand");
+        let body = json!({"accepted": true, "venue": name, "fault": name_of_fault, "applied": 0, "pending": pending});
+        return axum::Json(body).into_response();
+    }
+    if let Fault::Outage { ms } = request.fault {
+        venue.rest_faults.close_for(Duration::from_millis(ms));
+    }
     let (reply, answer) = oneshot::channel();
     if venue.commands.send(Command::Fault { request, reply }).await.is_err() {
         return refuse(format!("the source of {name} has ended"));
@@ -239,9 +252,17 @@ async fn venue(State(shared): Shares, request: Request) -> Response<Body> {
         return respond(Answer::refuse(StatusCode::NOT_FOUND, -1, &text));
     };
     if !websocket::is_upgrade(request.headers()) {
-        let answer = rest_answer(venue, target).await;
+        let effect = venue.rest_faults.take(&target);
+        let answer = faulty_answer(venue, target, effect).await;
         venue.status.http_served(answer.status.as_u16());
-        return respond(answer);
+        let mut response = respond(answer);
+        if let Some(Effect::Limit(seconds)) = effect {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        return response;
+    }
+    if venue.rest_faults.is_closed() {
+        return respond(Answer::refuse(StatusCode::SERVICE_UNAVAILABLE, -1, "an outage on demand"));
     }
     match websocket::accept(request) {
         Err(reason) => respond(Answer::refuse(StatusCode::BAD_REQUEST, -1, reason)),
@@ -258,6 +279,32 @@ async fn venue(State(shared): Shares, request: Request) -> Response<Body> {
             tokio::spawn(session::serve(upgrade, session));
             response
         }
+    }
+}
+
+/// The answer to a REST request, with what a fault makes of it.
+async fn faulty_answer(venue: &Venue, target: Target, effect: Option<Effect>) -> Answer {
+    match effect {
+        Some(Effect::Down) => {
+            venue.status.metrics.fault("rest_down", 1);
+            return Answer::refuse(StatusCode::SERVICE_UNAVAILABLE, -1, "Service unavailable from a restricted gateway");
+        }
+        Some(Effect::Limit(_)) => {
+            venue.status.metrics.fault("rest_limit", 1);
+            let text = "Too many requests; current limit is 6000 request weight per 1 MINUTE.";
+            return Answer::refuse(StatusCode::TOO_MANY_REQUESTS, -1003, text);
+        }
+        Some(Effect::Slow(pause)) => {
+            venue.status.metrics.fault("rest_slow", 1);
+            tokio::time::sleep(pause).await;
+        }
+        Some(Effect::Wrong(_)) => venue.status.metrics.fault("rest_wrong", 1),
+        None => {}
+    }
+    let answer = rest_answer(venue, target).await;
+    match effect {
+        Some(Effect::Wrong(how)) => Answer { body: spoiled(&answer.body, how).into(), ..answer },
+        _ => answer,
     }
 }
 

@@ -8,8 +8,8 @@ use crate::error::Fault;
 use crate::fields::Context;
 use crate::occurrence::mix;
 use crate::sink::Sink;
-use crate::state::InstrumentState;
-use kt_model::{Decimal, Event, Header, Side};
+use crate::state::{InstrumentState, status};
+use kt_model::{Decimal, Event, Header, Label, Nanos, Side, State, Status, Trade};
 
 /// A row that is emitted, and where its state is.
 pub(crate) struct Emission<'a> {
@@ -87,6 +87,28 @@ impl<'a> Emission<'a> {
         Ok(())
     }
 
+    /// Announces ids that were skipped: they are missing whatever else was said of the time before.
+    fn note_hole<S: Sink + ?Sized>(&self, row: &Trade<'_>, last: &mut Option<(u64, Nanos)>, sink: &mut S) {
+        let Ok(id) = row.trade_id.parse::<u64>() else { return };
+        let (before, since) = last.unwrap_or((id.saturating_sub(1), row.header.event_ts));
+        if id <= before {
+            return;
+        }
+        *last = Some((id, row.header.event_ts));
+        let missing = id - before - 1;
+        if missing > 0 {
+            sink.event(&Event::Status(Status {
+                affected: Label("trade"),
+                from_ts: Some(since),
+                to_ts: Some(row.header.event_ts),
+                first_missing: Some(before + 1),
+                last_missing: Some(id - 1),
+                missing: Some(missing),
+                ..status(self.header, State::Gap, "sequence")
+            }));
+        }
+    }
+
     fn trade<S: Sink + ?Sized>(
         &self,
         map: &crate::channel::TradeMap,
@@ -108,6 +130,9 @@ impl<'a> Emission<'a> {
         if canonical != self.index {
             counters.other_trade_channel += 1;
             return Ok(());
+        }
+        if map.contiguous {
+            self.note_hole(&row, &mut state.channels[self.state].last_trade, sink);
         }
         let values = [Some(row.price), Some(row.quantity)];
         let seed = 9 + u64::from(row.side == Side::Buy);

@@ -33,6 +33,8 @@ pub(crate) struct ChannelState {
     pub(crate) merged: Merged,
     pub(crate) occurrences: Occurrences,
     pub(crate) last_event_ts: Nanos,
+    /// Id and time of the last trade, where ids have no holes.
+    pub(crate) last_trade: Option<(u64, Nanos)>,
     pub(crate) book: Option<Box<Book>>,
     pub(crate) channel_name: NameId,
 }
@@ -244,6 +246,7 @@ impl Core {
                 merged: Merged::default(),
                 occurrences: Occurrences::default(),
                 last_event_ts: Nanos(i64::MIN),
+                last_trade: None,
                 book: None,
                 channel_name,
             });

@@ -133,6 +133,12 @@ impl Spool {
         self.segments.iter().all(|segment| self.is_covered(segment))
     }
 
+    /// Grows whenever a block is known to have landed.
+    #[must_use]
+    pub fn landed_total(&self) -> u64 {
+        self.landed.values().sum()
+    }
+
     /// The last block known to have landed.
     #[must_use]
     pub fn landed_block(&self, epoch: u32, kind: Kind) -> u64 {

@@ -1,5 +1,6 @@
 //! `kt` as its user meets it: the real binary, the real engines, a data directory and ports of its own.
 
+mod backfill;
 mod backtest;
 mod command_line;
 mod crash;

@@ -25,6 +25,7 @@ pub(super) fn trade(scope: &mut Scope<'_>, spec: &TradeSpec) -> Result<TradeMap,
         skip.push((scope.field("skip", &path_field(&rule.path))?, rule.equals.as_bytes().into()));
     }
     Ok(TradeMap {
+        contiguous: spec.contiguous,
         id: scope.option("trade.id", spec.id.as_ref())?,
         first_id: scope.option("trade.first_id", spec.first_id.as_ref())?,
         last_id: scope.option("trade.last_id", spec.last_id.as_ref())?,

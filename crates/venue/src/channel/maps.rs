@@ -17,6 +17,8 @@ pub(crate) struct Flag {
 #[derive(Debug)]
 pub(crate) struct TradeMap {
     pub(crate) id: Option<Field>,
+    /// Each id is the one before plus 1.
+    pub(crate) contiguous: bool,
     pub(crate) first_id: Option<Field>,
     pub(crate) last_id: Option<Field>,
     pub(crate) count: Option<Field>,

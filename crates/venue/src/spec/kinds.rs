@@ -8,6 +8,9 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 pub(crate) struct TradeSpec {
     pub(crate) id: Option<FieldSpec>,
+    /// Whether each id is the one before plus 1: a hole is then a gap.
+    #[serde(default)]
+    pub(crate) contiguous: bool,
     pub(crate) first_id: Option<FieldSpec>,
     /// Last trade of an aggregate: with `first_id` it gives the count.
     pub(crate) last_id: Option<FieldSpec>,
