@@ -5,33 +5,41 @@ ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_
 RUN useradd --system --uid 10001 --user-group --create-home --home-dir /work --shell /usr/sbin/nologin kubetrader
 WORKDIR /work
 
-# Dagster and dbt: the code location, and every run's pod.
+# Dagster and dbt: the code location, and every run's pod, which Kubernetes' run launcher starts.
 FROM base AS orchestration
-COPY orchestration/requirements.txt /tmp/
-RUN pip install --require-hashes --no-deps -r /tmp/requirements.txt
+COPY orchestration/requirements.txt deploy/images/run-launcher-requirements.txt /tmp/
+RUN pip install --require-hashes --no-deps -r /tmp/requirements.txt \
+    && pip install --require-hashes --no-deps -r /tmp/run-launcher-requirements.txt
 COPY --chown=10001:10001 orchestration /work/orchestration
 ENV PYTHONPATH=/work/orchestration
 USER 10001:10001
 EXPOSE 3030
 
-# A research kernel: what notebooks compute with. It has no shell login and no way to become another user.
-FROM base AS kernel
-COPY research/requirements.txt /tmp/
-RUN pip install --require-hashes --no-deps -r /tmp/requirements.txt
+# The gateway's own launchers, from its source at an exact version.
+FROM base AS gateway
+COPY deploy/images/gateway-requirements.txt /tmp/
+RUN pip download --require-hashes --no-deps --no-binary :all: -d /gateway -r /tmp/gateway-requirements.txt \
+    && tar -xzf /gateway/*.tar.gz --strip-components=1 -C /gateway
 USER 10001:10001
 
-# The kernel specifications that the gateway reads, with the gateway's own launcher. They name the kernel
-# image that the same commit builds.
+# A research kernel: what notebooks compute with.
+FROM base AS kernel
+COPY deploy/images/kernel-requirements.txt /tmp/
+RUN pip install --require-hashes --no-deps -r /tmp/kernel-requirements.txt
+COPY --from=gateway --chmod=0755 /gateway/etc/kernel-launchers/bootstrap/bootstrap-kernel.sh /usr/local/bin/
+COPY --from=gateway /gateway/etc/kernel-launchers/python /usr/local/bin/kernel-launchers/python
+ENV KERNEL_LANGUAGE=python HOME=/work MPLCONFIGDIR=/tmp
+USER 10001:10001
+CMD ["/usr/local/bin/bootstrap-kernel.sh"]
+
+# The kernel specifications that the gateway reads. They name the kernel image that the same commit builds.
 FROM base AS kernelspecs
 ARG COMMIT
-COPY deploy/images/gateway-requirements.txt /tmp/
 COPY deploy/research/kernels /kernels
-RUN pip download --require-hashes --no-deps --no-binary :all: -d /tmp/gateway -r /tmp/gateway-requirements.txt \
-    && tar -xzf /tmp/gateway/*.tar.gz --strip-components=1 -C /tmp/gateway \
-    && for size in small medium large; do \
-         cp /tmp/gateway/etc/kernel-launchers/kubernetes/scripts/launch_kubernetes.py /kernels/$size/scripts/ \
+COPY --from=gateway /gateway/etc/kernel-launchers/kubernetes/scripts/launch_kubernetes.py /tmp/
+RUN for size in small medium large; do \
+         cp /tmp/launch_kubernetes.py /kernels/$size/scripts/ \
          && sed -i -E "s/(kubetrader\/kernel:)[0-9a-f]{40}/\1${COMMIT:?the commit being built}/" \
               /kernels/$size/scripts/kernel-pod.yaml.j2; \
-       done \
-    && rm -rf /tmp/gateway
+       done
 USER 10001:10001

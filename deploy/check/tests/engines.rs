@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 use crate::support::{root, skip, tools};
 
 /// The server that `make setup` installs.
-fn nats_server() -> Option<PathBuf> {
+pub fn nats_server() -> Option<PathBuf> {
     let engines = std::env::var_os("KT_ENGINES").map_or_else(|| "/var/lib/kubetrader/engines".into(), PathBuf::from);
     let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/share/kubetrader/engines"));
     [Some(engines), home].into_iter().flatten().map(|folder| folder.join("bin/nats-server")).find(|path| path.exists())
 }
 
 #[test]
-fn nats_server_accepts_both_environments() {
+pub fn nats_server_accepts_both_environments() {
     let Some(server) = nats_server() else { return skip("nats-server -t: no engines; run `make setup`") };
     let folder = tempfile::tempdir().expect("a folder");
     for environment in ["prod", "test"] {
@@ -43,6 +43,7 @@ fn test_configuration(server: &Path, folder: &Path, text: &str, values: &Value) 
             command.env(name, format!("p{}", name.to_lowercase()));
         }
     }
+    command.env("URL_LEAF", "nats-leaf://test:p@127.0.0.1:7422");
     let output = command.output().expect("nats-server starts");
     (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
 }

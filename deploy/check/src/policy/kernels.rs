@@ -99,9 +99,9 @@ fn egress(rendered: &Rendered, findings: &mut Vec<Finding>) {
             findings.push(rendered.finding(&at, format!("NetworkPolicy {} lets a kernel reach everything", rendered.name())));
         }
         for (number, peer) in peers.iter().enumerate() {
-            if let Some(problem) = peer_problem(peer, &ports) {
+            if let Some((below, problem)) = peer_problem(number, peer, &ports) {
                 let message = format!("NetworkPolicy {}: a kernel {problem}", rendered.name());
-                findings.push(rendered.finding(&format!("{at}/to/{number}"), message));
+                findings.push(rendered.finding(&format!("{at}/{below}"), message));
             }
         }
     }
@@ -117,20 +117,25 @@ fn ports(rule: &Value) -> Vec<String> {
     if found.is_empty() { vec!["any".into()] } else { found }
 }
 
-fn peer_problem(peer: &Value, ports: &[String]) -> Option<String> {
+/// Where in the rule the problem lies, and what it is.
+fn peer_problem(number: usize, peer: &Value, ports: &[String]) -> Option<(String, String)> {
+    let here = format!("to/{number}");
     if let Some(range) = peer.pointer("/ipBlock/cidr").and_then(Value::as_str) {
-        return range_problem(range);
+        return range_problem(range).map(|problem| (format!("{here}/ipBlock/cidr"), problem));
     }
     let name = peer.pointer("/namespaceSelector/matchLabels/kubernetes.io~1metadata.name").and_then(Value::as_str);
     let Some(name) = name else {
         // Without a namespace a selector means the policy's own: kernels among themselves.
-        return peer.get("namespaceSelector").map(|_| "may reach namespaces that are not named one by one".into());
+        let problem = "may reach namespaces that are not named one by one";
+        return peer.get("namespaceSelector").map(|_| (here, problem.into()));
     };
     if name == "kubetrader" && peer.pointer("/podSelector/matchLabels").is_none() {
-        return Some("may reach every pod of the platform; name the pods".into());
+        return Some((here, "may reach every pod of the platform; name the pods".into()));
     }
-    let wrong = ports.iter().find(|port| !REACHABLE.contains(&(name, port.as_str())))?;
-    Some(format!("may reach port {wrong} of namespace {name}, where the platform's secrets are within reach"))
+    let wrong = ports.iter().position(|port| !REACHABLE.contains(&(name, port.as_str())))?;
+    let port = &ports[wrong];
+    let problem = format!("may reach port {port} of namespace {name}, where the platform's secrets are within reach");
+    Some((format!("ports/{wrong}"), problem))
 }
 
 fn range_problem(range: &str) -> Option<String> {
@@ -170,9 +175,10 @@ fn admits(peer: &Value, research: &BTreeSet<&str>) -> bool {
 
 fn store(rendered: &Rendered, findings: &mut Vec<Finding>) {
     let conditions = list(&rendered.object.value, "/spec/conditions");
-    let open = conditions.iter().any(|condition| condition.to_string().contains("research"));
-    if conditions.is_empty() || open {
+    let open = conditions.iter().position(|condition| condition.to_string().contains("research"));
+    if conditions.is_empty() || open.is_some() {
+        let at = format!("/spec/conditions/{}/namespaceSelector/matchExpressions/0/values", open.unwrap_or(0));
         let message = format!("ClusterSecretStore {}: the kernels' namespace may ask it for any secret", rendered.name());
-        findings.push(rendered.finding("/spec/conditions", message));
+        findings.push(rendered.finding(&at, message));
     }
 }
