@@ -12,8 +12,16 @@ use crate::metrics::{Cause, Metrics};
 
 /// Operations on objects and their parts. Whatever is not named here is refused: policies, bucket creation
 /// and deletion, access lists.
-const READS: &[&str] =
-    &["GetObject", "HeadObject", "HeadBucket", "ListObjects", "ListObjectsV2", "GetBucketLocation", "ListParts", "ListMultipartUploads"];
+const READS: &[&str] = &[
+    "GetObject",
+    "HeadObject",
+    "HeadBucket",
+    "ListObjects",
+    "ListObjectsV2",
+    "GetBucketLocation",
+    "ListParts",
+    "ListMultipartUploads",
+];
 const REMOVES: &[&str] = &["DeleteObject", "DeleteObjects", "AbortMultipartUpload"];
 const WRITES: &[&str] =
     &["PutObject", "CopyObject", "CreateMultipartUpload", "UploadPart", "UploadPartCopy", "CompleteMultipartUpload"];
@@ -46,8 +54,9 @@ impl Rules {
     }
 
     fn room(&self) -> S3Result<()> {
-        let free = (self.free_bytes)(&self.directory)
-            .map_err(|error| S3Error::with_message(S3ErrorCode::InternalError, format!("looking at the disk: {error}")))?;
+        let free = (self.free_bytes)(&self.directory).map_err(|error| {
+            S3Error::with_message(S3ErrorCode::InternalError, format!("looking at the disk: {error}"))
+        })?;
         if free >= self.keep_free {
             return Ok(());
         }

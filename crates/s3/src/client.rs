@@ -38,7 +38,13 @@ impl S3Client {
     ///
     /// # Errors
     /// [`S3Error::Address`] for an address or bucket that is none.
-    pub fn new(url: &str, bucket: &str, access_key: &str, secret_key: &str, patience: Duration) -> Result<Self, S3Error> {
+    pub fn new(
+        url: &str,
+        bucket: &str,
+        access_key: &str,
+        secret_key: &str,
+        patience: Duration,
+    ) -> Result<Self, S3Error> {
         let wrong = |reason: String| S3Error::Address { url: url.to_owned(), reason };
         let parsed = Url::parse(url).map_err(|error| wrong(format!("not an address: {error}")))?;
         let bucket = Bucket::new(parsed, UrlStyle::Path, bucket.to_owned(), REGION)

@@ -35,7 +35,9 @@ pub enum S3Error {
         reason: String,
     },
     /// No answer.
-    #[error("object storage at {url} does not answer ({reason}); `kt status` shows whether s3 runs, `kt logs s3` why not")]
+    #[error(
+        "object storage at {url} does not answer ({reason}); `kt status` shows whether s3 runs, `kt logs s3` why not"
+    )]
     Unreachable {
         /// Its address.
         url: String,
@@ -43,7 +45,9 @@ pub enum S3Error {
         reason: String,
     },
     /// An answer, but too late.
-    #[error("object storage at {url} took longer than {seconds} s; it is overloaded or its disk is slow: look at `kt logs s3`")]
+    #[error(
+        "object storage at {url} took longer than {seconds} s; it is overloaded or its disk is slow: look at `kt logs s3`"
+    )]
     Slow {
         /// Its address.
         url: String,

@@ -45,8 +45,16 @@ pub(crate) struct Metrics {
 impl Metrics {
     pub(crate) fn register(&self, registry: &mut Registry) {
         registry.register("kt_s3_requests", "Requests by method and HTTP status", self.answered.clone());
-        registry.register("kt_s3_refused", "Requests refused before anything was touched, by cause", self.refused.clone());
-        registry.register("kt_s3_broken_connections", "Connections that ended in the midst of a request", self.broken.clone());
+        registry.register(
+            "kt_s3_refused",
+            "Requests refused before anything was touched, by cause",
+            self.refused.clone(),
+        );
+        registry.register(
+            "kt_s3_broken_connections",
+            "Connections that ended in the midst of a request",
+            self.broken.clone(),
+        );
     }
 
     pub(crate) fn answered(&self, method: &str, status: u16) {

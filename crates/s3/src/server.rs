@@ -28,9 +28,8 @@ const CLOSING: Duration = Duration::from_secs(5);
 /// # Errors
 /// Port taken or directory unusable, at once; the server of metrics stopping, later.
 pub async fn serve(config: S3Config, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), S3Error> {
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .map_err(|reason| S3Error::Listen { address: config.listen, reason })?;
+    let listener =
+        TcpListener::bind(config.listen).await.map_err(|reason| S3Error::Listen { address: config.listen, reason })?;
     let metrics = Metrics::default();
     let service = service(&config, &metrics)?;
     let mut registry = Registry::default();

@@ -23,8 +23,7 @@ pub(crate) fn forgotten_checksums(directory: &Path) -> std::io::Result<u64> {
 
 /// Bucket and key in the name of a file of checksums: `.bucket-<base64>.object-<base64>.internal.json`.
 fn object(name: &str) -> Option<(String, String)> {
-    let (bucket, key) =
-        name.strip_prefix(".bucket-")?.strip_suffix(".internal.json")?.split_once(".object-")?;
+    let (bucket, key) = name.strip_prefix(".bucket-")?.strip_suffix(".internal.json")?.split_once(".object-")?;
     let text = |word: &str| String::from_utf8(URL_SAFE_NO_PAD.decode(word).ok()?).ok();
     Some((text(bucket)?, text(key)?))
 }
