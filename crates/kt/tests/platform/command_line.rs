@@ -21,6 +21,8 @@ fn help_is_as_documented() {
         "warehouse",
         "sim",
         "console",
+        "signals",
+        "orchestration",
     ];
     for command in commands {
         let arguments: Vec<_> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();

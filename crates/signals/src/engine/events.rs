@@ -35,7 +35,7 @@ impl Engine {
     }
 
     /// Brings the market up to date; says what that means for its signals.
-    pub(super) fn change(&mut self, place: usize, event: &Event<'_>, now: Nanos) -> Change {
+    fn change(&mut self, place: usize, event: &Event<'_>, now: Nanos) -> Change {
         let market = &mut self.markets[place];
         match event {
             Event::Quote(row) => {
@@ -69,14 +69,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn update<S: Sink>(
-        &mut self,
-        at: usize,
-        place: usize,
-        event: &Event<'_>,
-        change: Change,
-        emit: &mut Emit<'_, S>,
-    ) {
+    fn update<S: Sink>(&mut self, at: usize, place: usize, event: &Event<'_>, change: Change, emit: &mut Emit<'_, S>) {
         let instance = &mut self.instances[at];
         let declared = &self.definitions[instance.definition];
         let is_first_leg = instance.legs[0] == place;
@@ -103,7 +96,7 @@ impl Engine {
         self.settle(at, emit);
     }
 
-    pub(super) fn on_venue_status<S: Sink>(&mut self, row: &Status<'_>, emit: &mut Emit<'_, S>) {
+    fn on_venue_status<S: Sink>(&mut self, row: &Status<'_>, emit: &mut Emit<'_, S>) {
         for place in 0..self.markets.len() {
             if self.markets[place].venue == row.header.venue.0 && self.markets[place].take_status(row, emit.now) {
                 self.lost(place, emit.now);
@@ -121,7 +114,7 @@ impl Engine {
         self.settle_all(emit);
     }
 
-    pub(super) fn lost(&mut self, place: usize, now: Nanos) {
+    fn lost(&mut self, place: usize, now: Nanos) {
         for at in &self.markets[place].listeners {
             let instance = &mut self.instances[*at];
             if instance.legs[0] == place {

@@ -30,7 +30,7 @@ impl Engine {
     }
 
     /// The value of the signal that another is computed from.
-    pub(super) fn value_of(&mut self, at: usize, now: Nanos) -> Option<Computed> {
+    fn value_of(&mut self, at: usize, now: Nanos) -> Option<Computed> {
         let of = self.instances[at].of?;
         let before = self.value_of(of, now);
         let base = &mut self.instances[of];
