@@ -2,7 +2,7 @@
 # none enters Terraform's state.
 locals {
   secrets_wanted = toset([
-    "kt-feed", "kt-load", "kt-console", "kt-service", "nats", "clickhouse", "postgres", "grafana", "git",
+    "kt-feed", "kt-load", "kt-console", "kt-signals", "kt-service", "nats", "clickhouse", "postgres", "grafana", "git",
   ])
 }
 
