@@ -73,7 +73,8 @@ fn quoted_until_flat(world: &mut World) {
 
 #[test]
 fn bad_data_unwinds_a_position_as_soon_as_both_books_can_be_believed() {
-    let spoils: [(&str, fn(&mut World)); 3] = [
+    type Spoil = fn(&mut World);
+    let spoils: [(&str, Spoil); 3] = [
         ("stale", |world| world.pass(6_000)),
         ("crossed", |world| world.quote(SPOT, "60010", "60000")),
         ("suspect", |world| world.status(PERP, State::Disconnected)),
