@@ -10,7 +10,7 @@ use crate::stage::Stage;
 
 const BTC: &str = "venue=binance_usdm&instrument=BTC-USDT-USDT-PERP";
 /// Panels and what they need to be asked.
-const PANELS: [(&str, &str); 12] = [
+const PANELS: [(&str, &str); 20] = [
     ("basis_scanner", ""),
     ("basis_series", BTC),
     ("basis_histogram", BTC),
@@ -23,6 +23,14 @@ const PANELS: [(&str, &str); 12] = [
     ("pipeline_rows", ""),
     ("storage_tables", ""),
     ("storage_disks", ""),
+    ("gap_ledger", ""),
+    ("orders_blotter", ""),
+    ("order_steps", "id=none"),
+    ("order_markout", "id=none"),
+    ("backtest_runs", ""),
+    ("backtest_equity", "id=none&other=none"),
+    ("backtest_legs", "id=none&other=none"),
+    ("alerts_active", ""),
 ];
 
 /// A warehouse without a row answers with no rows, not with an error; so does a range without data.
@@ -65,11 +73,14 @@ pub async fn refuses_wrong_questions(stage: &Stage) {
 /// elsewhere, and the file has as many lines.
 pub async fn rows_statement_and_file_agree(stage: &Stage) {
     let filled = |body: &Value| body["answer"]["rows"].as_u64().is_some_and(|rows| rows > 0);
-    // Nothing is dated or settles while the test runs, and no audit has been made.
-    let may_be_empty = ["basis_term", "funding_carry", "audit_history"];
+    // Nothing is dated, settles or is traded while the test runs, and no audit has been made.
+    let may_be_empty = |panel: &str| {
+        let others = ["basis_term", "funding_carry", "audit_history", "gap_ledger", "alerts_active"];
+        others.contains(&panel) || panel.starts_with("order") || panel.starts_with("backtest")
+    };
     for (panel, question) in PANELS {
         let path = format!("/api/v1/panels/{panel}?{question}");
-        if !may_be_empty.contains(&panel) {
+        if !may_be_empty(panel) {
             until(&stage.url, &path, Duration::from_secs(60), filled).await;
         }
         // An end in the past: the rows do not change between the three questions, late ones aside.
@@ -86,7 +97,7 @@ pub async fn rows_statement_and_file_agree(stage: &Stage) {
         let copied = String::from_utf8(bytes.to_vec()).unwrap();
         let names = |text: &str| text.lines().next().unwrap_or_default().to_owned();
         assert_eq!(names(&file), names(&copied), "{panel}");
-        let columns = body["answer"]["data"].as_object().unwrap().len();
+        let columns = body["answer"]["meta"].as_array().unwrap().len();
         assert_eq!(names(&file).split(',').count(), columns, "{panel}: {}", names(&file));
         if panel == "basis_series" {
             assert_eq!(file.lines().count() as u64, body["answer"]["rows"].as_u64().unwrap() + 1, "{file}");
@@ -116,4 +127,53 @@ pub async fn knowledge_has_a_moment(stage: &Stage) {
     let heat = get(&stage.url, &format!("/api/v1/panels/funding_heat?known_ms={then}")).await;
     let received: Vec<i64> = serde_json::from_value(heat["answer"]["data"]["recv_ms"].clone()).unwrap();
     assert!(received.iter().all(|at| *at <= then), "{received:?}");
+}
+
+/// One order of two fills as the trading service logs it: the blotter, the timeline and the markout say what follows
+/// from its rows by hand.
+pub async fn an_order_is_told_from_signal_to_markout(stage: &Stage) {
+    let client = &stage.engines.client;
+    let columns = "publish_ts, counter, epoch, writer, venue, instrument, channel, event_ts, recv_ts, origin, connection, line, \
+        mapping, identity, occurrence, step, sequence, strategy, client_order_id, intent, side, time_in_force, limit_price, \
+        quantity, filled, fill_price, fill_quantity, fee, bid_price, ask_price, signal_ts, reason";
+    let step = |at_us: u32, number: u32, step: &str, rest: &str| {
+        format!(
+            "SELECT now64(9), {number}, 1, 'trade', 'binance', 'BTC-USDT-SPOT', 'order', \
+             toDateTime64('2026-01-02 03:04:05', 9, 'UTC') + toIntervalMicrosecond({at_us}), now64(9), 'live', 1, 0, 1, 'id', 0, \
+             '{step}', {number}, 's', 'kt-1', 'open', 'buy', 'ioc', 101, 2, {rest}, 99.9, 100.1, \
+             toDateTime64('2026-01-02 03:04:05', 9, 'UTC'), 'z'"
+        )
+    };
+    let none = "0, NULL, NULL, NULL";
+    let steps = [
+        step(100, 1, "decided", none),
+        step(250, 2, "sent", none),
+        step(1_250, 3, "acknowledged", none),
+        step(2_250, 4, "fill", "1, 100, 1, 0.1"),
+        step(3_250, 5, "fill", "2, 101, 1, 0.1"),
+    ];
+    let insert = format!("INSERT INTO landing.order ({columns}) {}", steps.join(" UNION ALL "));
+    client.execute(&insert, &Options::new()).await.expect("steps");
+    let quotes = "INSERT INTO marts.quote_1s (venue, instrument, ts, bid_price, bid_quantity, ask_price, ask_quantity, quantity_unit, \
+        quote_ts, recv_ts, age_ms, quotes, version) SELECT 'binance', 'BTC-USDT-SPOT', \
+        toDateTime('2026-01-02 03:04:05', 'UTC') + number, 100.5 + number, 1, 101.5 + number, 1, 'base', now64(9), now64(9), 0, 1, 1 \
+        FROM numbers(6)";
+    client.execute(quotes, &Options::new()).await.expect("quotes");
+
+    let to = 1_767_323_100_000_i64;
+    let body = get(&stage.url, &format!("/api/v1/panels/orders_blotter?to_ms={to}")).await;
+    let cell = |name: &str| body["answer"]["data"][name][0].clone();
+    assert_eq!((cell("client_order_id").as_str(), cell("state").as_str()), (Some("kt-1"), Some("filled")), "{body}");
+    // Average 100.5 against an arrival of 100: a buyer paid 50 basis points.
+    assert!((cell("slippage_bps").as_f64().unwrap() - 50.0).abs() < 1e-6, "{body}");
+    let hops = ["signal_us", "send_us", "acknowledge_us", "fill_us"].map(|name| cell(name).as_i64());
+    assert_eq!(hops, [Some(100), Some(150), Some(1_000), Some(1_000)]);
+    let body = get(&stage.url, "/api/v1/panels/order_steps?id=kt-1").await;
+    assert_eq!(body["answer"]["data"]["delay_us"], serde_json::json!([100, 150, 1_000, 1_000, 1_000]), "{body}");
+    assert_eq!(body["answer"]["data"]["since_us"], serde_json::json!([100, 250, 1_250, 2_250, 3_250]));
+    let body = get(&stage.url, "/api/v1/panels/order_markout?id=kt-1").await;
+    // A second later the middle is 102: (102 − 100.5) / 100.5.
+    assert_eq!(body["answer"]["data"]["horizon_s"], serde_json::json!([1, 5]), "no quote stands for 30 s: {body}");
+    let markout = body["answer"]["data"]["markout_bps"][0].as_f64().unwrap();
+    assert!((markout - 1.5 / 100.5 * 10_000.0).abs() < 1e-6, "{body}");
 }

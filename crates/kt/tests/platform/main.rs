@@ -10,6 +10,7 @@ mod lifecycle;
 mod migrations;
 mod obstacles;
 mod orchestration;
+mod pages;
 mod signals;
 mod spine;
 mod support;
