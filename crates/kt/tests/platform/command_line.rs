@@ -22,6 +22,8 @@ fn help_is_as_documented() {
         "sim",
         "console",
         "signals",
+        "trade",
+        "order",
         "orchestration",
     ];
     for command in commands {
