@@ -22,7 +22,13 @@ export const basisHistogram: PanelSpec = {
         ...valueAxis(theme),
         position: 'bottom',
         splitLine: { show: false },
-        axisLabel: { color: theme.muted, fontSize: 11, hideOverlap: true, formatter: '{value} bp' },
+        axisLabel: {
+          color: theme.muted,
+          fontSize: 11,
+          hideOverlap: true,
+          alignMinLabel: 'left',
+          formatter: '{value} bp',
+        },
       },
       yAxis: {
         ...valueAxis(theme),
@@ -34,7 +40,7 @@ export const basisHistogram: PanelSpec = {
         {
           name: 'seconds',
           type: 'bar',
-          barWidth: `${Math.max(0.6, 92 / Math.max(bins.length, 1))}%`,
+          barCategoryGap: '4%',
           data: bins.map((bin, row) => ({
             value: [bin + width / 2, seconds[row] ?? 0],
             itemStyle: { color: now !== null && bin <= now ? theme.accent : theme.muted, opacity: 0.75 },

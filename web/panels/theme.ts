@@ -100,6 +100,7 @@ export function timeAxis(theme: Theme) {
       fontSize: 11,
       hideOverlap: true,
       showMinLabel: false,
+      alignMinLabel: 'left' as const,
       formatter: clockLabel,
     },
     splitLine: { show: false },
