@@ -8,7 +8,6 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::usage;
 use crate::error::Error;
 
 /// Bytes of a frame: about those of a small exchange message.
@@ -28,7 +27,7 @@ pub(super) fn start(port: u16, rate: Option<u64>, count: u64) -> Result<JoinHand
     let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).map_err(Error::doing("connecting the pacer"))?;
     stream.set_nodelay(true).map_err(Error::doing("connecting the pacer"))?;
     let work = move || {
-        usage::sharpen_timers();
+        kt_feed::sharpen_timers();
         pace(stream, rate, count).map_err(Error::doing("writing frames by schedule"))
     };
     std::thread::Builder::new().name("pacer".into()).spawn(work).map_err(Error::doing("starting the pacer"))

@@ -23,6 +23,11 @@ pub(super) fn run(description: &str) -> Result<(), Error> {
         Role::Loader(_) => tokio::runtime::Builder::new_multi_thread(),
         _ => tokio::runtime::Builder::new_current_thread(),
     };
+    if let Role::Publisher(_) = role {
+        kt_feed::sharpen_timers();
+        let wake_ups = kt_feed::WakeUps::default();
+        runtime.on_thread_park(move || wake_ups.before_waiting());
+    }
     let runtime = runtime.enable_all().event_interval(61).build();
     let runtime = runtime.map_err(Error::doing("starting the runtime"))?;
     tokio::task::LocalSet::new().block_on(&runtime, async {

@@ -54,14 +54,6 @@ pub(super) fn load_average() -> String {
     text.split_whitespace().take(3).collect::<Vec<_>>().join(" ")
 }
 
-/// Takes the slack out of this thread's timers (50 µs by default), so that it can keep a schedule.
-pub(super) fn sharpen_timers() {
-    let thread = fs::read_link("/proc/thread-self").ok();
-    let number = thread.as_deref().and_then(std::path::Path::file_name).map(|name| name.to_string_lossy().into_owned());
-    // Where that is not allowed, the schedule is kept less well, which the latency from schedule shows.
-    let _ = number.map(|number| fs::write(format!("/proc/{number}/timerslack_ns"), "1"));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
