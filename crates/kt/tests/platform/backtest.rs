@@ -31,11 +31,8 @@ fn fills(platform: &Platform) -> u64 {
 fn copied(platform: &Platform, service: &str, into: &Path) -> PathBuf {
     let journal = platform.data().join("journal").join(service);
     let epochs = fs::read_dir(&journal).expect("a journal").flatten();
-    let newest = epochs
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
-        .max()
-        .expect("an epoch")
-        .to_string();
+    let newest =
+        epochs.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()).max().expect("an epoch").to_string();
     let copy = into.join(service).join(&newest);
     fs::create_dir_all(&copy).expect("a folder");
     for entry in fs::read_dir(journal.join(newest)).expect("readable").flatten() {
@@ -121,10 +118,11 @@ fn over_the_warehouse(platform: &Platform, strategies: &Path, folder: &Path, jou
     };
     let (from, to) = (moment(&manifest["from"]), moment(&manifest["to"]));
     let report = folder.join("report.html");
-    let arguments = ["backtest", "--from", &from, "--to", &to, "--json", "--warm-up", "0s", "--strategy"];
+    let file = strategies.to_str().expect("UTF-8");
+    let arguments = ["backtest", "--from", &from, "--to", &to, "--json", "--warm-up", "0s", "--strategy", file];
     let once = || {
         let mut command = platform.kt(&arguments);
-        let (code, out, err) = run(command.arg(strategies).arg("--report").arg(&report));
+        let (code, out, err) = run(command.arg("--report").arg(&report));
         assert_eq!(code, 0, "{err}");
         serde_json::from_str::<Value>(&out).unwrap_or_else(|error| panic!("{error}: {out}"))
     };
