@@ -69,7 +69,13 @@ fn log() -> Vec<String> {
 /// A writer of blocks: its subjects, its last blocks, what has landed, what it has accepted.
 fn writer(subjects: &[&str]) -> Vec<String> {
     let mut allowed = words(subjects);
-    allowed.extend(words(&["$JS.API.INFO", "$JS.API.DIRECT.GET.LOG", "$JS.API.DIRECT.GET.LOG.>", "$KV.ACCEPTED.>", "$JS.FC.>"]));
+    allowed.extend(words(&[
+        "$JS.API.INFO",
+        "$JS.API.DIRECT.GET.LOG",
+        "$JS.API.DIRECT.GET.LOG.>",
+        "$KV.ACCEPTED.>",
+        "$JS.FC.>",
+    ]));
     allowed.extend(log());
     for stream in [LANDED, ACCEPTED] {
         allowed.extend(bucket(stream));

@@ -55,7 +55,8 @@ impl Selection {
             for (other_kind, other_venue) in &self.0[at + 1..] {
                 let kinds_meet = kind.is_none() || other_kind.is_none() || kind == other_kind;
                 if kinds_meet && meet(venue, other_venue) {
-                    let reason = "two of its parts select the same data; name the kinds or the venues singly".to_owned();
+                    let reason =
+                        "two of its parts select the same data; name the kinds or the venues singly".to_owned();
                     return Err(BusError::Selection { part: text.to_owned(), reason });
                 }
             }
@@ -69,9 +70,10 @@ impl Selection {
             (kind.is_none() || *kind == other.0) && (venue.is_none() || *venue == other.1)
         };
         let parts = &self.0;
-        let kept = parts.iter().enumerate().filter(|(at, part)| {
-            !parts.iter().enumerate().any(|(other, wider)| other != *at && covers(wider, part))
-        });
+        let kept = parts
+            .iter()
+            .enumerate()
+            .filter(|(at, part)| !parts.iter().enumerate().any(|(other, wider)| other != *at && covers(wider, part)));
         Self(kept.map(|(_, part)| part.clone()).collect())
     }
 
@@ -102,9 +104,10 @@ impl Selection {
 
 impl fmt::Display for Selection {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts = self.0.iter().map(|(kind, venue)| {
-            format!("{}.{}", kind.map_or("*", Kind::as_str), venue.as_deref().unwrap_or("*"))
-        });
+        let parts = self
+            .0
+            .iter()
+            .map(|(kind, venue)| format!("{}.{}", kind.map_or("*", Kind::as_str), venue.as_deref().unwrap_or("*")));
         formatter.write_str(&parts.collect::<Vec<_>>().join(","))
     }
 }

@@ -124,16 +124,29 @@ async fn nothing_on_production_can_be_changed_or_read_beyond_the_selection() {
         evil.publish(subject, row.clone()).await.unwrap();
     }
     let calls = [
-        "STREAM.DELETE.LOG", "STREAM.PURGE.LOG", "STREAM.INFO.LOG", "STREAM.UPDATE.LOG", "STREAM.MSG.DELETE.LOG",
-        "STREAM.MSG.GET.LOG", "DIRECT.GET.LOG", "STREAM.NAMES", "CONSUMER.CREATE.LOG", "CONSUMER.CREATE.LOG.evil",
-        "CONSUMER.CREATE.LOG.evil.log.v1.mark.test.*", "CONSUMER.DELETE.LOG.ENV-test", "CONSUMER.INFO.LOG.ENV-test",
-        "CONSUMER.MSG.NEXT.LOG.ENV-test", "CONSUMER.RESET.LOG.ENV-other", "STREAM.DELETE.KV_LANDED",
+        "STREAM.DELETE.LOG",
+        "STREAM.PURGE.LOG",
+        "STREAM.INFO.LOG",
+        "STREAM.UPDATE.LOG",
+        "STREAM.MSG.DELETE.LOG",
+        "STREAM.MSG.GET.LOG",
+        "DIRECT.GET.LOG",
+        "STREAM.NAMES",
+        "CONSUMER.CREATE.LOG",
+        "CONSUMER.CREATE.LOG.evil",
+        "CONSUMER.CREATE.LOG.evil.log.v1.mark.test.*",
+        "CONSUMER.DELETE.LOG.ENV-test",
+        "CONSUMER.INFO.LOG.ENV-test",
+        "CONSUMER.MSG.NEXT.LOG.ENV-test",
+        "CONSUMER.RESET.LOG.ENV-other",
+        "STREAM.DELETE.KV_LANDED",
     ];
     let push = r#"{"stream_name":"LOG","config":{"deliver_subject":"md.v1.mark.test.X","ack_policy":"none"}}"#;
     for prefix in ["JS.PROD.API", "$JS.PROD.API"] {
         for call in calls {
             let subject = format!("{prefix}.{call}");
-            let answer = tokio::time::timeout(Duration::from_millis(500), evil.request(subject.clone(), push.into())).await;
+            let answer =
+                tokio::time::timeout(Duration::from_millis(500), evil.request(subject.clone(), push.into())).await;
             assert!(!matches!(answer, Ok(Ok(_))), "{subject} was answered");
         }
     }

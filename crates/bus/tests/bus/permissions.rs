@@ -29,6 +29,7 @@ async fn every_service_can_do_its_work() {
     let mut hot = kt_bus::HotPublisher::connect(&feed, kt_bus::HotConfig::default()).await.unwrap();
     let route = hot.route(Kind::Mark, "test", "BTC-USDT-SPOT");
     hot.publish(route, &mark_row("w", 5, 1));
+    hot.flush();
     let row = tokio::time::timeout(Duration::from_secs(5), rows.next()).await.unwrap().unwrap();
     assert_eq!(row.kind, Kind::Mark);
 
@@ -87,7 +88,13 @@ async fn no_service_can_do_anothers() {
         for subject in subjects {
             client.publish(*subject, Bytes::from_static(b"forbidden")).await.unwrap();
         }
-        for call in ["STREAM.DELETE.LOG", "STREAM.PURGE.LOG", "STREAM.MSG.DELETE.LOG", "STREAM.DELETE.KV_LANDED", "STREAM.CREATE.OTHER"] {
+        for call in [
+            "STREAM.DELETE.LOG",
+            "STREAM.PURGE.LOG",
+            "STREAM.MSG.DELETE.LOG",
+            "STREAM.DELETE.KV_LANDED",
+            "STREAM.CREATE.OTHER",
+        ] {
             let subject = format!("$JS.API.{call}");
             let answer = tokio::time::timeout(Duration::from_millis(200), client.request(subject.clone(), "{}".into()));
             assert!(!matches!(answer.await, Ok(Ok(_))), "{user} was answered {subject}");

@@ -37,9 +37,12 @@ impl Server {
             monitor: free(),
             leaf_listen: free(),
             store: directory.path().join("js"),
-            max_file: 1 << 30,
+            max_file: 20 << 30,
             max_memory: 1 << 26,
-            users: permissions::USERS.iter().map(|user| ((*user).to_owned(), Secret(format!("{user}-{name}")))).collect(),
+            users: permissions::USERS
+                .iter()
+                .map(|user| ((*user).to_owned(), Secret(format!("{user}-{name}"))))
+                .collect(),
             environments: Vec::new(),
             upstream: None,
         };

@@ -30,7 +30,13 @@ pub(super) fn run(config: &Config, options: &Options) -> Result<Section, Error> 
          warehouse or the store (seed {SEED}).",
         options.megabytes
     );
-    let settings = ["console.enabled=false", "trade.enabled=false", "orchestration.enabled=false", "sim.rate=1", "tiers.hot_days=0"];
+    let settings = [
+        "console.enabled=false",
+        "trade.enabled=false",
+        "orchestration.enabled=false",
+        "sim.rate=1",
+        "tiers.hot_days=0",
+    ];
     let platform = Platform::start(config, &settings.map(str::to_owned))?;
     let days = fill(&platform, options.megabytes * 1_000_000)?;
     let bytes = number(&platform, BYTES)? as f64;
@@ -42,9 +48,12 @@ pub(super) fn run(config: &Config, options: &Options) -> Result<Section, Error> 
     let back = digest(&platform)?;
     let caption = format!("{days} days, {:.2} GB.", bytes / 1e9);
     let table = section.table(&caption, &["step", "seconds", "MB/s"]);
-    for (step, took) in
-        [("read from the local disk", hot), ("moved to the store", moved), ("read from the store", cold), ("moved back", fetched)]
-    {
+    for (step, took) in [
+        ("read from the local disk", hot),
+        ("moved to the store", moved),
+        ("read from the store", cold),
+        ("moved back", fetched),
+    ] {
         table.row([step.to_owned(), format!("{took:.1}"), format!("{:.0}", bytes / 1e6 / took)]);
     }
     for (name, value) in [("bytes", bytes), ("hot_s", hot), ("move_s", moved), ("cold_s", cold), ("fetch_s", fetched)] {
@@ -53,7 +62,8 @@ pub(super) fn run(config: &Config, options: &Options) -> Result<Section, Error> 
     let same = whole == cold_digest && whole == back;
     section.target("rows read hot, cold and hot again", "identical", format!("{whole}, {cold_digest}, {back}"), same);
     kills(&platform, &whole, &mut section)?;
-    section.limit = "The object store's disk and one core: the engine uploads a part's files one after another.".to_owned();
+    section.limit =
+        "The object store's disk and one core: the engine uploads a part's files one after another.".to_owned();
     platform.stop()?;
     Ok(section)
 }
@@ -69,7 +79,8 @@ fn timed<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<(T, f64), Error> 
 
 /// Runs `kt` on the platform; its standard output.
 fn kt(platform: &Platform, words: &[&str]) -> Result<String, Error> {
-    let output = platform.kt(words)?.stdin(Stdio::null()).output().map_err(Error::doing(format!("kt {}", words.join(" "))))?;
+    let output =
+        platform.kt(words)?.stdin(Stdio::null()).output().map_err(Error::doing(format!("kt {}", words.join(" "))))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
@@ -109,7 +120,10 @@ fn fill(platform: &Platform, bytes: u64) -> Result<u64, Error> {
                      SELECT now64(9), number, {day}, 'bench', 'bench', 'BTC-USDT-SPOT', 'c', \
                      toDateTime64('2023-01-{day:02} 00:00:00', 9, 'UTC') + toIntervalMillisecond(number * 20), now64(9), \
                      'live', 1, 0, 1, 'weak', 0, {}, {}, {}, {} FROM numbers({ROWS_A_DAY})",
-                    random(1), random(2), random(3), random(4)
+                    random(1),
+                    random(2),
+                    random(3),
+                    random(4)
                 ),
             ],
         )?;
@@ -153,7 +167,8 @@ fn kills(platform: &Platform, whole: &str, section: &mut Section) -> Result<(), 
     let after = digest(platform)?;
     let measured = format!("{cut} commands cut off, {wrong} results differ");
     section.target(&format!("{KILLS} kills in the midst of moves"), "no row lost or changed", measured, wrong == 0);
-    let measured = format!("{found} found and removed, {left} left, rows {}", if after == whole { "identical" } else { "differ" });
+    let measured =
+        format!("{found} found and removed, {left} left, rows {}", if after == whole { "identical" } else { "differ" });
     section.target("objects that the kills left behind", "found and removed", measured, left == 0 && after == whole);
     Ok(())
 }

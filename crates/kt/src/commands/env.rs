@@ -80,7 +80,9 @@ fn needs_platform(config: &Config) -> Result<(), Error> {
 fn up(config: &Config, name: &str, select: &str, offset: Option<u16>, console: bool) -> Result<(), Error> {
     let plain = name.len() <= 16 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     if name.is_empty() || !plain || name == "prod" {
-        return Err(Error::usage(format!("{name:?}: an environment's name is up to 16 small letters and digits, not prod")));
+        return Err(Error::usage(format!(
+            "{name:?}: an environment's name is up to 16 small letters and digits, not prod"
+        )));
     }
     let selection = Selection::parse(select).map_err(|error| Error::usage(error.to_string()))?;
     needs_platform(config)?;
@@ -100,7 +102,9 @@ fn up(config: &Config, name: &str, select: &str, offset: Option<u16>, console: b
     let file = write_config(config, name, port_offset, console)?;
     let status = kt(&file, &["up", "--detach"])?.status().map_err(Error::doing("starting the environment"))?;
     if !status.success() {
-        return Err(Error::failed(format!("the environment {name} did not start; `kt env status` and its logs say why")));
+        return Err(Error::failed(format!(
+            "the environment {name} did not start; `kt env status` and its logs say why"
+        )));
     }
     super::print(format!("environment {name} gets {selection}; `kt --config {} status`", file.display()));
     Ok(())
@@ -189,7 +193,8 @@ fn down(config: &Config, name: &str) -> Result<(), Error> {
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
         return Err(Error::failed(format!("there is no environment {name}; there are: {known}")));
     }
-    let stopped = kt(&config_file(config, name), &["down"])?.status().map_err(Error::doing("stopping the environment"))?;
+    let stopped =
+        kt(&config_file(config, name), &["down"])?.status().map_err(Error::doing("stopping the environment"))?;
     if !stopped.success() {
         return Err(Error::failed(format!("the environment {name} did not stop; nothing else was changed")));
     }
@@ -219,7 +224,9 @@ fn status(config: &Config, as_json: bool) -> Result<(), Error> {
     table.set_header(["environment", "gets", "state", "address", "behind", "unconfirmed", "blocks", "consumer"]);
     for row in &rows {
         let cell = |key: &str| row[key].as_str().map_or_else(|| row[key].to_string(), str::to_owned);
-        table.add_row(["environment", "gets", "state", "address", "behind", "unconfirmed", "blocks", "consumer"].map(cell));
+        table.add_row(
+            ["environment", "gets", "state", "address", "behind", "unconfirmed", "blocks", "consumer"].map(cell),
+        );
     }
     super::print(table);
     Ok(())

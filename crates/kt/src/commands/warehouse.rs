@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use kt_warehouse::tiers::ColdStore;
 use kt_s3::S3Client;
+use kt_warehouse::tiers::ColdStore;
 use kt_warehouse::{SandboxMode, WarehouseConfig, WarehouseError};
 
 use crate::config::{Config, Sandbox};
@@ -35,10 +35,13 @@ pub(crate) fn run(config: &Config) -> Result<(), Error> {
 /// Tables with parts in the object store do not load without it, and then the engine does not open: says so.
 fn explain(error: &WarehouseError, store: &S3Client) -> Error {
     let probe = format!("{}/probe-{}", object_store::WAREHOUSE_PREFIX, std::process::id());
-    let asked = || super::block_on(async { store.probe(&probe).await.map_err(|error| Error::failed(error.to_string())) });
+    let asked =
+        || super::block_on(async { store.probe(&probe).await.map_err(|error| Error::failed(error.to_string())) });
     match error {
         WarehouseError::Open { .. } => match asked() {
-            Err(cause) => Error::failed(format!("{cause}; the warehouse needs it for its cold data and is started again; nothing is lost")),
+            Err(cause) => Error::failed(format!(
+                "{cause}; the warehouse needs it for its cold data and is started again; nothing is lost"
+            )),
             Ok(()) => Error::failed(error.to_string()),
         },
         _ => Error::failed(error.to_string()),

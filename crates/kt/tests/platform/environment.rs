@@ -90,7 +90,8 @@ fn an_environment_follows_production_and_survives_a_pause() {
     let status = environment.json(&["status", "--json"]);
     let services = status["services"].as_array().expect("services").iter();
     let frozen = services.filter(|service| service["service"] == "nats" || service["service"] == "warehouse");
-    let pids: Vec<_> = frozen.map(|service| u32::try_from(service["pid"].as_u64().expect("runs")).expect("a pid")).collect();
+    let pids: Vec<_> =
+        frozen.map(|service| u32::try_from(service["pid"].as_u64().expect("runs")).expect("a pid")).collect();
     assert_eq!(pids.len(), 2, "{status}");
     pids.iter().for_each(|pid| signal(*pid, "STOP"));
     std::thread::sleep(Duration::from_secs(12));

@@ -32,7 +32,11 @@ impl Flyway {
         let flyway = Self { project, settings };
         match flyway.run("info") {
             Ok(_) => Some(flyway),
-            Err(error) if ["not found", "Could not", "Unknown host", "cannot be resolved"].iter().any(|word| error.contains(word)) => {
+            Err(error)
+                if ["not found", "Could not", "Unknown host", "cannot be resolved"]
+                    .iter()
+                    .any(|word| error.contains(word)) =>
+            {
                 let line = error.lines().next().unwrap_or_default();
                 println!("SKIP: the real Flyway cannot be had here: {line}");
                 None
@@ -102,7 +106,8 @@ fn flyway_and_kt_continue_each_others_work() {
     assert!(code == 0 && out.contains("postgres: 1 applied"), "{out}{err}");
     flyway.run("validate").expect("Flyway accepts what kt added to its own work");
     let scripts = scripts.to_str().expect("UTF-8");
-    let (_, out, _) = run(&mut platform.kt(&["migrate", "info", "--json", "--target", "postgres", "--scripts", scripts]));
+    let (_, out, _) =
+        run(&mut platform.kt(&["migrate", "info", "--json", "--target", "postgres", "--scripts", scripts]));
     let info: Value = serde_json::from_str(&out).expect("JSON");
     let states = info["migrations"].as_array().expect("migrations").iter().map(|entry| entry["state"].clone());
     assert!(states.into_iter().all(|state| state == "applied"), "{out}");

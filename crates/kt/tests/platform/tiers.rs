@@ -39,7 +39,10 @@ fn query_nothing(platform: &Platform, sql: &str) {
 
 /// What every row says, in one number.
 fn digest(platform: &Platform) -> String {
-    query(platform, "SELECT count(), sum(cityHash64(counter, event_ts, bid_price, bid_quantity)) FROM landing.quote WHERE writer = 'test'")
+    query(
+        platform,
+        "SELECT count(), sum(cityHash64(counter, event_ts, bid_price, bid_quantity)) FROM landing.quote WHERE writer = 'test'",
+    )
 }
 
 fn cold_bytes(platform: &Platform) -> u64 {
@@ -51,7 +54,8 @@ fn cold_bytes(platform: &Platform) -> u64 {
 
 /// Lets a move run for a while and kills a service in its midst; answers whether the move had ended before.
 fn kill_in_the_midst(platform: &Platform, words: &[&str], service: &str, after: Duration) -> bool {
-    let mut child = platform.kt(words).stderr(std::process::Stdio::null()).stdout(std::process::Stdio::null()).spawn().expect("kt");
+    let mut child =
+        platform.kt(words).stderr(std::process::Stdio::null()).stdout(std::process::Stdio::null()).spawn().expect("kt");
     std::thread::sleep(after);
     let before = platform.service(service)["pid"].clone();
     run(&mut platform.kt(&["kill", service, "--signal", "9"]));

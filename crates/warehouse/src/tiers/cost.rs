@@ -106,7 +106,9 @@ pub async fn cost(client: &Client, prices: &Prices) -> Result<Vec<VenueCost>, Ti
     let mut venues: BTreeMap<String, VenueCost> = BTreeMap::new();
     let mut weights: BTreeMap<(String, String), Vec<Weight>> = BTreeMap::new();
     for (table, parts) in by_table {
-        let sql = format!("SELECT _part AS part, venue, writer, count() AS rows FROM landing.{table} GROUP BY part, venue, writer");
+        let sql = format!(
+            "SELECT _part AS part, venue, writer, count() AS rows FROM landing.{table} GROUP BY part, venue, writer"
+        );
         let doing = || TierError::doing(format!("counting the rows of landing.{table}"));
         let shares: Vec<Share> = client.query_rows(&sql, &Options::new()).await.map_err(doing())?;
         for share in shares {
@@ -119,7 +121,11 @@ pub async fn cost(client: &Client, prices: &Prices) -> Result<Vec<VenueCost>, Ti
                 Tier::Hot => venue.hot_bytes += bytes as u64,
                 Tier::Cold => venue.cold_bytes += bytes as u64,
             }
-            weights.entry((table.to_owned(), share.writer)).or_default().push(Weight { venue: share.venue, bytes, rows: share.rows });
+            weights.entry((table.to_owned(), share.writer)).or_default().push(Weight {
+                venue: share.venue,
+                bytes,
+                rows: share.rows,
+            });
         }
     }
     for arrived in rates(client).await? {

@@ -125,9 +125,18 @@ fn store_cause(text: &str) -> Option<String> {
     const CAUSES: &[(&str, &str)] = &[
         ("StorageFull", "the object store is full: free some disk, or lower s3.keep_free"),
         ("No space left", "the object store's disk is full: free some of it"),
-        ("InvalidAccessKeyId", "the object store does not know the warehouse's key: `kt restart s3`, then `kt restart warehouse`"),
-        ("NotSignedUp", "the object store does not know the warehouse's key: `kt restart s3`, then `kt restart warehouse`"),
-        ("SignatureDoesNotMatch", "the warehouse's secret is not the object store's: `kt restart s3`, then `kt restart warehouse`"),
+        (
+            "InvalidAccessKeyId",
+            "the object store does not know the warehouse's key: `kt restart s3`, then `kt restart warehouse`",
+        ),
+        (
+            "NotSignedUp",
+            "the object store does not know the warehouse's key: `kt restart s3`, then `kt restart warehouse`",
+        ),
+        (
+            "SignatureDoesNotMatch",
+            "the warehouse's secret is not the object store's: `kt restart s3`, then `kt restart warehouse`",
+        ),
         ("AccessDenied", "the object store refuses the warehouse's key: `kt restart s3`, then `kt restart warehouse`"),
         ("Access Denied", "the object store refuses the warehouse's key: `kt restart s3`, then `kt restart warehouse`"),
         ("imeout", "the object store is too slow: look at `kt logs s3` and at the load of its disk"),
@@ -170,7 +179,7 @@ pub async fn set_ttl(client: &Client, days: Option<u32>) -> Result<u64, TierErro
             continue;
         }
         // Parts that are there learn their new time from the one column it depends on.
-        for change in ["MODIFY SETTING materialize_ttl_recalculate_only = 1", &clause] {
+        for change in ["MODIFY SETTING materialize_ttl_recalculate_only = 1", clause.as_str()] {
             let sql = format!("ALTER TABLE landing.{} {change}", table.name);
             client.execute(&sql, &Options::new()).await.map_err(|error| refused(&table.name, error))?;
         }
