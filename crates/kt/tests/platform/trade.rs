@@ -163,9 +163,11 @@ fn trading_goes_on_after_kills_without_doubling_or_losing_anything() {
     let in_store = agree(|| (in_log(&platform), orders(&platform).iter().map(standing).collect()));
     show(&platform, &in_store);
 
-    let (_, out, err) = run(&mut platform.kt(&["audit", "--json", "--settle", "20"]));
-    let audit: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}"));
-    assert_eq!((&audit["lost"], &audit["duplicated"], &audit["gaps"]), (&0.into(), &0.into(), &0.into()), "{audit}");
+    let audit = wait_for("the account to be whole", Duration::from_secs(120), || {
+        let (_, out, _) = run(&mut platform.kt(&["audit", "--json", "--settle", "20"]));
+        serde_json::from_str::<Value>(&out).ok().filter(|audit| audit["lost"] == 0)
+    });
+    assert_eq!((&audit["duplicated"], &audit["gaps"]), (&0.into(), &0.into()), "{audit}");
 
     // The kill switch outlives the service.
     kill(&platform);
