@@ -29,7 +29,7 @@ pub(crate) fn password_file(config: &Config, user: &str) -> PathBuf {
 /// The user of whoever calls itself `name`: its own, a person's for commands, else the least.
 fn user(name: &str) -> &str {
     match name {
-        "kt-audit" | "kt-env" => permissions::OPERATOR,
+        "kt-audit" | "kt-env" | "kt-kill-switch" => permissions::OPERATOR,
         name if permissions::USERS.contains(&name) => name,
         _ => permissions::SERVICE,
     }
