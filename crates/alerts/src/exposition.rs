@@ -36,7 +36,8 @@ fn parse_line(line: &str) -> Option<Sample> {
     if name.is_empty() {
         return None;
     }
-    let (labels, rest) = if line[end..].starts_with('{') { labels(&line[end + 1..])? } else { (Labels::new(), &line[end..]) };
+    let (labels, rest) =
+        if line[end..].starts_with('{') { labels(&line[end + 1..])? } else { (Labels::new(), &line[end..]) };
     // After the value may stand a time and an exemplar; neither is needed.
     let value = number(rest.split_ascii_whitespace().next()?)?;
     Some(Sample { name: name.to_owned(), labels, value })

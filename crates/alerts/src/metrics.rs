@@ -71,7 +71,11 @@ impl Metrics {
         registry.register("records", "Changes of alerts written to ops.alerts, by outcome", self.records.clone());
         registry.register("series", "Series held for the rules", self.series.clone());
         registry.register("series_refused", "Series refused because too many were held", self.series_refused.clone());
-        registry.register("rule_problems", "Rules that could not be evaluated in the last round", self.rule_problems.clone());
+        registry.register(
+            "rule_problems",
+            "Rules that could not be evaluated in the last round",
+            self.rule_problems.clone(),
+        );
         registry.register("active", "Alerts pending and firing", self.alerts.clone());
         registry.register("open_gaps", "Gaps of the ledger that are open, by venue", self.open_gaps.clone());
         let rejected = "Orders that the venue rejected in the last 10 minutes";

@@ -11,8 +11,7 @@ enum Token {
     Sign(&'static str),
 }
 
-const SIGNS: [&str; 16] =
-    [">=", "<=", "==", "!=", "(", ")", "{", "}", ",", "+", "-", "*", "/", ">", "<", "="];
+const SIGNS: [&str; 16] = [">=", "<=", "==", "!=", "(", ")", "{", "}", ",", "+", "-", "*", "/", ">", "<", "="];
 
 fn tokens(text: &str) -> Result<Vec<Token>, String> {
     let mut found = Vec::new();
@@ -280,7 +279,8 @@ mod tests {
         let Expression::Binary(Operator::Or, left, right) = whole else { panic!("or binds least") };
         assert!(matches!(*left, Expression::Binary(Operator::And, _, _)));
         assert!(matches!(*right, Expression::Binary(Operator::Unless, _, _)));
-        let shaped = parse("max by (venue) (time() - kt_feed_last_frame_seconds{venue!=\"x\"}) > 30").expect("an expression");
+        let shaped =
+            parse("max by (venue) (time() - kt_feed_last_frame_seconds{venue!=\"x\"}) > 30").expect("an expression");
         let mut names = Vec::new();
         shaped.metrics(&mut names);
         assert_eq!(names, ["kt_feed_last_frame_seconds"]);

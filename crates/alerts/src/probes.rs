@@ -54,13 +54,23 @@ const LANDED: &str = "SELECT toFloat64(dateDiff('millisecond', max(written_at), 
 /// Asks all questions once; a question that fails leaves its gauges empty, so that `absent` is not mistaken for fine.
 pub(crate) async fn ask(client: &Client, metrics: &Metrics) {
     let found = rows::<Counted>(client, GAPS, metrics).await;
-    fill(&metrics.open_gaps, found, |row| (Venue { venue: row.venue }, row.open), |gauge, open| {
-        gauge.set(open);
-    });
+    fill(
+        &metrics.open_gaps,
+        found,
+        |row| (Venue { venue: row.venue }, row.open),
+        |gauge, open| {
+            gauge.set(open);
+        },
+    );
     let found = rows::<Counted>(client, REJECTED, metrics).await;
-    fill(&metrics.rejected_orders, found, |row| (Venue { venue: row.venue }, row.open), |gauge, count| {
-        gauge.set(count);
-    });
+    fill(
+        &metrics.rejected_orders,
+        found,
+        |row| (Venue { venue: row.venue }, row.open),
+        |gauge, count| {
+            gauge.set(count);
+        },
+    );
     let number = |row: Number| (Instrument { venue: row.venue, instrument: row.instrument }, row.number);
     let found = rows(client, ZSCORES, metrics).await;
     fill(&metrics.basis_zscore, found, number, |gauge, value| {
@@ -71,9 +81,14 @@ pub(crate) async fn ask(client: &Client, metrics: &Metrics) {
         gauge.set(value as i64);
     });
     let found = rows::<Free>(client, DISKS, metrics).await;
-    fill(&metrics.disk_free, found, |row| (Disk { disk: row.disk }, row.share), |gauge, share| {
-        gauge.set(share);
-    });
+    fill(
+        &metrics.disk_free,
+        found,
+        |row| (Disk { disk: row.disk }, row.share),
+        |gauge, share| {
+            gauge.set(share);
+        },
+    );
     let age = rows::<Age>(client, LANDED, metrics).await.and_then(|rows| rows.first().map(|row| row.seconds));
     metrics.landed_age.set(age.unwrap_or(f64::NAN));
 }

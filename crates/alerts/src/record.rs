@@ -67,7 +67,8 @@ impl Record {
         const STATEMENT: &str = "INSERT INTO ops.alerts (changed_ms, name, stage, severity, labels, value, summary, since_ms) \
             FORMAT JSONEachRow";
         let options = Options::new().setting("max_execution_time", 8);
-        let written = tokio::time::timeout(std::time::Duration::from_secs(10), client.insert_stream(STATEMENT, body, &options));
+        let written =
+            tokio::time::timeout(std::time::Duration::from_secs(10), client.insert_stream(STATEMENT, body, &options));
         let outcome = match written.await {
             Ok(Ok(_)) => {
                 self.waiting.clear();

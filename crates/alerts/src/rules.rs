@@ -109,7 +109,8 @@ pub fn render(template: &str, labels: &Labels, value: f64) -> Result<String, Str
             "$value" => text.push_str(&value.to_string()),
             "$value | humanize" => text.push_str(&humanize(value)),
             inner => {
-                let label = inner.strip_prefix("$labels.").ok_or_else(|| format!("{{{{ {inner} }}}} is not written here"))?;
+                let label =
+                    inner.strip_prefix("$labels.").ok_or_else(|| format!("{{{{ {inner} }}}} is not written here"))?;
                 text.push_str(labels.get(label).map_or("", String::as_str));
             }
         }

@@ -103,7 +103,10 @@ impl Store {
         let within = |held: &Held| -> Vec<(i64, f64)> {
             held.samples.iter().filter(|(at, _)| *at > from && *at <= now).copied().collect()
         };
-        self.fitting(selector).map(|(labels, held)| (labels.clone(), within(held))).filter(|(_, all)| !all.is_empty()).collect()
+        self.fitting(selector)
+            .map(|(labels, held)| (labels.clone(), within(held)))
+            .filter(|(_, all)| !all.is_empty())
+            .collect()
     }
 
     fn fitting<'a>(&'a self, selector: &'a Selector) -> impl Iterator<Item = (&'a Labels, &'a Held)> {

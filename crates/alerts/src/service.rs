@@ -170,10 +170,8 @@ impl Rounds {
 
 /// Enters an answer with Prometheus' own series `up`.
 fn take(store: &mut Store, now: i64, target: &Target, answer: Result<Vec<exposition::Sample>, String>) {
-    let source = Labels::from([
-        ("job".to_owned(), target.job.clone()),
-        ("instance".to_owned(), target.address.to_string()),
-    ]);
+    let source =
+        Labels::from([("job".to_owned(), target.job.clone()), ("instance".to_owned(), target.address.to_string())]);
     let up = if answer.is_ok() { 1.0 } else { 0.0 };
     let mut samples = answer.unwrap_or_default();
     samples.push(exposition::Sample { name: "up".to_owned(), labels: Labels::new(), value: up });
@@ -182,7 +180,8 @@ fn take(store: &mut Store, now: i64, target: &Target, answer: Result<Vec<exposit
 
 async fn scrape(http: &reqwest::Client, target: &Target) -> Result<Vec<exposition::Sample>, String> {
     let request = http.get(format!("http://{}/metrics", target.address)).timeout(SCRAPE_WITHIN);
-    let answer = request.send().await.and_then(reqwest::Response::error_for_status).map_err(|error| error.to_string())?;
+    let answer =
+        request.send().await.and_then(reqwest::Response::error_for_status).map_err(|error| error.to_string())?;
     if answer.content_length().is_some_and(|length| length > LONGEST_ANSWER) {
         return Err(format!("{} answers with more than {LONGEST_ANSWER} bytes", target.job));
     }

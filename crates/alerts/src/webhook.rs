@@ -92,7 +92,8 @@ fn common<'a>(mut all: impl Iterator<Item = &'a Labels>) -> Labels {
 /// FNV-1a over the labels: names an alert among others, across restarts.
 fn fingerprint(labels: &Labels) -> String {
     let bytes = labels.iter().flat_map(|(name, value)| name.bytes().chain([0xff]).chain(value.bytes()).chain([0xff]));
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    let hash =
+        bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
     format!("{hash:016x}")
 }
 

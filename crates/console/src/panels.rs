@@ -131,7 +131,11 @@ mod tests {
         for file in Files::iter() {
             let statement = read(file.trim_end_matches(".sql")).expect("it is there");
             let known = crate::api::panel::PLACES;
-            assert!(statement.places.iter().all(|place| known.contains(&place.as_str())), "{file}: {:?}", statement.places);
+            assert!(
+                statement.places.iter().all(|place| known.contains(&place.as_str())),
+                "{file}: {:?}",
+                statement.places
+            );
             assert!(!statement.sql.contains("--"), "{file}: comments stand on lines of their own");
             seen += 1;
         }

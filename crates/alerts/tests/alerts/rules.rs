@@ -26,7 +26,8 @@ impl World {
     /// One round in which a service answers with `text`, or does not answer.
     fn round(&mut self, text: Option<&str>) -> Vec<Alert> {
         self.now += STEP_MS;
-        let source = Labels::from([("job".to_owned(), "feed".to_owned()), ("instance".to_owned(), "here:1".to_owned())]);
+        let source =
+            Labels::from([("job".to_owned(), "feed".to_owned()), ("instance".to_owned(), "here:1".to_owned())]);
         let mut samples = text.map(|text| parse(text).expect("samples")).unwrap_or_default();
         let up = format!("up {}", u8::from(text.is_some()));
         samples.extend(parse(&up).expect("a sample"));
@@ -53,7 +54,9 @@ impl World {
 fn a_stale_feed_fires_after_its_time_and_ends_when_it_moves() {
     let mut world = World::new();
     let frozen = START / 1000;
-    let still = |_| Some(format!("kt_feed_last_frame_seconds{{venue=\"okx\"}} {frozen}\nkt_feed_connections{{venue=\"okx\"}} 1"));
+    let still = |_| {
+        Some(format!("kt_feed_last_frame_seconds{{venue=\"okx\"}} {frozen}\nkt_feed_connections{{venue=\"okx\"}} 1"))
+    };
     let (seconds, alert) = world.until("FeedStale", Stage::Firing, still);
     assert!((45..=55).contains(&seconds), "30 s of silence and 15 s of patience: {seconds} s");
     assert_eq!(alert.labels["venue"], "okx");

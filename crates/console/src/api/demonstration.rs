@@ -42,7 +42,16 @@ enum Phase {
     /// Counting.
     Auditing { service: String, recovered_after_ms: u128 },
     /// Counted.
-    Done { service: String, recovered_after_ms: u128, at_ms: i64, accepted: u64, landed: u64, lost: u64, duplicated: u64, gaps: u64 },
+    Done {
+        service: String,
+        recovered_after_ms: u128,
+        at_ms: i64,
+        accepted: u64,
+        landed: u64,
+        lost: u64,
+        duplicated: u64,
+        gaps: u64,
+    },
     /// It could not be carried through.
     Failed { service: String, reason: String },
 }
@@ -100,8 +109,7 @@ impl Demonstration {
         self.with(|inner| {
             let busy = matches!(inner.phase, Phase::Recovering { .. } | Phase::Auditing { .. });
             if !busy {
-                inner.phase =
-                    Phase::Recovering { service: service.to_owned(), since_ms: wall_clock().0 / 1_000_000 };
+                inner.phase = Phase::Recovering { service: service.to_owned(), since_ms: wall_clock().0 / 1_000_000 };
             }
             !busy
         })
@@ -164,9 +172,13 @@ pub async fn start(
         return Err(Problem::forbidden(format!("the demonstration is not allowed: {reason}"), "see docs/console.md"));
     }
     same_origin(&headers)?;
-    let Json(order) = order.map_err(|rejection| Problem::bad_request(rejection.body_text(), "send token, service, confirm"))?;
+    let Json(order) =
+        order.map_err(|rejection| Problem::bad_request(rejection.body_text(), "send token, service, confirm"))?;
     let lifetime = shared.config.token_lifetime;
-    shared.demonstration.redeem(&order.token, lifetime).map_err(|why| Problem::forbidden(why, "reload the page and try again"))?;
+    shared
+        .demonstration
+        .redeem(&order.token, lifetime)
+        .map_err(|why| Problem::forbidden(why, "reload the page and try again"))?;
     if !SERVICES.contains(&order.service.as_str()) {
         return Err(Problem::bad_request("that service is not part of the demonstration", SERVICES.join(", ")));
     }
@@ -250,9 +262,9 @@ async fn restarts(socket: &std::path::Path, service: &str) -> Result<u32, String
 
 /// Whether the service has been started anew and all are healthy.
 async fn recovered(socket: &std::path::Path, service: &str, before: u32) -> bool {
-    services::ask(socket).await.is_ok_and(|all| {
-        all.iter().all(|one| one.healthy && (one.name != service || one.restarts > before))
-    })
+    services::ask(socket)
+        .await
+        .is_ok_and(|all| all.iter().all(|one| one.healthy && (one.name != service || one.restarts > before)))
 }
 
 #[cfg(test)]

@@ -87,7 +87,8 @@ pub async fn gaps(State(shared): State<Shared>, Asked(listed): Asked<Listed>) ->
     let list = "SELECT venue, instrument, toString(kind) AS kind, toString(cause) AS cause, \
         toUnixTimestamp64Milli(from_ts) AS from_ms, toUnixTimestamp64Milli(to_ts) AS to_ms, missing, detail \
         FROM ops.gaps WHERE state = 'open' ORDER BY event_ts DESC, counter DESC LIMIT {limit:UInt32}";
-    let total: Vec<Total> = shared.warehouse.rows("SELECT count() AS total FROM ops.gaps WHERE state = 'open'", Options::new()).await?;
+    let total: Vec<Total> =
+        shared.warehouse.rows("SELECT count() AS total FROM ops.gaps WHERE state = 'open'", Options::new()).await?;
     let gaps = shared.warehouse.rows(list, Options::new().param("limit", limit)).await?;
     let open = total.first().map_or(0, |row| row.total);
     Ok(Json(Gaps { now_ms: wall_clock().0 / 1_000_000, open, gaps }))

@@ -103,15 +103,13 @@ impl Wanted {
     fn values(&self, window: Window) -> Result<BTreeMap<String, Value>, Problem> {
         let known = self.known_ms.map_or(Ok(wall_clock().0 / 1_000_000), |at| moment("known_ms", at).map(|_| at))?;
         let mut values = BTreeMap::new();
-        for (place, number) in [
-            ("from_ms", window.from_ms),
-            ("to_ms", window.to_ms),
-            ("step_s", window.step_s),
-            ("known_ms", known),
-        ] {
+        for (place, number) in
+            [("from_ms", window.from_ms), ("to_ms", window.to_ms), ("step_s", window.step_s), ("known_ms", known)]
+        {
             values.insert(place.to_owned(), Value::Number(number));
         }
-        let texts = [("venue", &self.venue), ("instrument", &self.instrument), ("id", &self.id), ("other", &self.other)];
+        let texts =
+            [("venue", &self.venue), ("instrument", &self.instrument), ("id", &self.id), ("other", &self.other)];
         for (place, text) in texts {
             if let Some(text) = text {
                 name(place, text)?;
@@ -143,14 +141,17 @@ pub async fn panel(
     }
     let options = statement.options(&values);
     match wanted.form {
-        Form::Sql => Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], statement.written(&values)).into_response()),
+        Form::Sql => {
+            Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], statement.written(&values)).into_response())
+        }
         Form::Csv => csv(&shared, &panel, &statement.sql, options).await,
         Form::Columns => {
             let start = Instant::now();
             let bytes = shared.warehouse.bytes(&statement.sql, options.format("JSONColumnsWithMetadata")).await?;
             let text = String::from_utf8_lossy(&bytes).into_owned();
-            let answer = RawValue::from_string(text)
-                .map_err(|error| Problem::behind(format!("the warehouse's answer is no JSON: {error}"), "see its log"))?;
+            let answer = RawValue::from_string(text).map_err(|error| {
+                Problem::behind(format!("the warehouse's answer is no JSON: {error}"), "see its log")
+            })?;
             Ok(Json(Rows {
                 now_ms: wall_clock().0 / 1_000_000,
                 panel,

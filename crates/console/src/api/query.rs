@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Query};
-use axum::body::Bytes;
 use axum::http::request::Parts;
 use kt_warehouse::client::{Client, ClientError, Options};
 use serde::de::DeserializeOwned;

@@ -23,7 +23,8 @@ async fn order(url: &str, origin: Option<&str>, body: &Value) -> (u16, Value) {
 pub async fn is_off_by_default(stage: &Stage) {
     let (_, offer) = ask(&stage.url, "/api/v1/demonstration").await;
     assert!(offer["enabled"] == false && offer["token"].is_null(), "{offer}");
-    let (status, body) = order(&stage.url, Some(&stage.url), &json!({"token": "", "service": "feed", "confirm": "feed"})).await;
+    let (status, body) =
+        order(&stage.url, Some(&stage.url), &json!({"token": "", "service": "feed", "confirm": "feed"})).await;
     assert!(status == 403 && body["error"].as_str().unwrap().contains("switched off"), "{status} {body}");
 }
 
@@ -58,14 +59,16 @@ pub async fn takes_orders_from_its_own_page_only(stage: &Stage) {
     let asked = supervisor(&socket);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
-    let mut config = kt_console::ConsoleConfig::local(address.port(), stage.engines.nats_port, stage.engines.warehouse_port);
+    let mut config =
+        kt_console::ConsoleConfig::local(address.port(), stage.engines.nats_port, stage.engines.warehouse_port);
     config.demonstration = true;
     config.control_socket = Some(socket);
     config.token_lifetime = Duration::from_millis(400);
     let server = tokio::spawn(kt_console::serve_on(listener, config, std::future::pending()));
     let url = format!("http://{address}");
     let token = || async { get(&url, "/api/v1/demonstration").await["token"].as_str().expect("a token").to_owned() };
-    let with = |token: &str, service: &str, confirm: &str| json!({"token": token, "service": service, "confirm": confirm});
+    let with =
+        |token: &str, service: &str, confirm: &str| json!({"token": token, "service": service, "confirm": confirm});
 
     let first = token().await;
     for origin in [None, Some("http://evil.example"), Some("null")] {

@@ -90,7 +90,8 @@ pub async fn rows_statement_and_file_agree(stage: &Stage) {
         let text = client().get(format!("{}{at}&as=sql", stage.url)).send().await.unwrap().text().await.unwrap();
         assert!(!text.contains("{from_ms") && !text.contains("{venue"), "{panel}: values are written in: {text}");
         let options = Options::new().format("CSVWithNames");
-        let bytes = stage.engines.client.query_bytes(&text, &options).await.unwrap_or_else(|e| panic!("{panel}: {e}\n{text}"));
+        let bytes =
+            stage.engines.client.query_bytes(&text, &options).await.unwrap_or_else(|e| panic!("{panel}: {e}\n{text}"));
         let answer = client().get(format!("{}{at}&as=csv", stage.url)).send().await.unwrap();
         assert!(answer.headers()["content-disposition"].to_str().unwrap().contains(&format!("{panel}.csv")));
         let file = answer.text().await.unwrap();
@@ -119,7 +120,8 @@ pub async fn knowledge_has_a_moment(stage: &Stage) {
     assert!(!known.is_empty() && known.iter().all(|at| *at <= then), "{known:?} against {then}");
     let whole = known[known.len() - 2];
     let value = |of: &Value, at: i64| {
-        let row = of["answer"]["data"]["at_ms"].as_array().unwrap().iter().position(|t| t.as_i64() == Some(at)).unwrap();
+        let row =
+            of["answer"]["data"]["at_ms"].as_array().unwrap().iter().position(|t| t.as_i64() == Some(at)).unwrap();
         of["answer"]["data"]["basis_bps"][row].as_f64()
     };
     let (one, other) = (value(&now, whole), value(&body, whole));

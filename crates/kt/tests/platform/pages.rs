@@ -59,7 +59,10 @@ fn described() -> BTreeMap<String, BTreeMap<String, bool>> {
             service = heading.split('`').next().unwrap_or_default().to_owned();
         } else if line.starts_with("| `kt_") {
             let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-            services.entry(service.clone()).or_default().insert(cells[1].trim_matches('`').to_owned(), !cells[3].is_empty());
+            services
+                .entry(service.clone())
+                .or_default()
+                .insert(cells[1].trim_matches('`').to_owned(), !cells[3].is_empty());
         }
     }
     services
@@ -84,7 +87,9 @@ fn metrics_are_those_described(platform: &Platform) {
 }
 
 fn alerts_arrive(platform: &Platform, heard: &Mutex<Vec<String>>) {
-    let told = wait_for("a notice at the webhook", Duration::from_secs(60), || heard.lock().expect("no panic").first().cloned());
+    let told = wait_for("a notice at the webhook", Duration::from_secs(60), || {
+        heard.lock().expect("no panic").first().cloned()
+    });
     let body: Value = serde_json::from_str(&told).unwrap_or_else(|error| panic!("{error}: {told}"));
     assert_eq!((body["version"].as_str(), body["status"].as_str()), (Some("4"), Some("firing")), "{body}");
     assert_eq!(body["commonLabels"]["alertname"], "Connected");
@@ -115,7 +120,11 @@ fn nothing_is_lost_by_the_demonstration(page: &str) {
         let state = offer(page)["state"].clone();
         matches!(state["phase"].as_str(), Some("done" | "failed")).then_some(state)
     });
-    assert_eq!((done["phase"].as_str(), done["lost"].as_u64(), done["duplicated"].as_u64()), (Some("done"), Some(0), Some(0)), "{done}");
+    assert_eq!(
+        (done["phase"].as_str(), done["lost"].as_u64(), done["duplicated"].as_u64()),
+        (Some("done"), Some(0), Some(0)),
+        "{done}"
+    );
 }
 
 /// Takes notices and keeps their bodies.
@@ -138,7 +147,8 @@ fn receive(mut stream: TcpStream) -> Option<String> {
     let mut buffer = [0_u8; 4096];
     loop {
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+            let length =
+                head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
             if length.is_none_or(|length: usize| body.len() >= length) {
                 let body = body.to_owned();
                 stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").ok()?;
