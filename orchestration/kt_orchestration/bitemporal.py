@@ -76,6 +76,7 @@ def learn(history: Iterable[Version], reading: Reading) -> Changes:
     known = list(history)
     current = {row.instrument_id: row for row in known if row.is_current}
     ever = {row.instrument_id for row in known}
+    symbols = {row.symbol for row in current.values()}
     newest = max((row.known_from for row in known), default=0)
     changes = Changes(problem=reading.problem)
     if reading.at <= newest:
@@ -85,8 +86,11 @@ def learn(history: Iterable[Version], reading: Reading) -> Changes:
     for listing in reading.listings:
         before = current.get(listing.instrument_id)
         if before is None:
-            first = listing.instrument_id not in ever and listing.listed_at is not None
+            # A symbol that goes over to another instrument does so when it was seen.
+            first = listing.instrument_id not in ever and listing.symbol not in symbols
             listed = listing.listed_at if first and listing.listed_at is not None else reading.at
+            # The reading before did not name it: whatever the venue says of its listing, it was not there then.
+            listed = max(listed, newest + 1) if known else listed
             changes.rows.append(_version(listing, min(listed, reading.at), reading.at))
             changes.opened += 1
         elif before.content_hash != listing.content_hash:
@@ -106,7 +110,10 @@ def _close(current: Mapping[int, Version], reading: Reading, changes: Changes) -
     if not reading.complete:
         changes.problem = changes.problem or "the list is not complete"
         return
-    unforeseen = [row for row in gone if row.ends_at is None or row.ends_at > reading.at]
+    # What is listed under the same symbol as another instrument was replaced, not left out.
+    symbols = {listing.symbol for listing in reading.listings}
+    gone_unsaid = [row for row in gone if row.symbol not in symbols]
+    unforeseen = [row for row in gone_unsaid if row.ends_at is None or row.ends_at > reading.at]
     if len(unforeseen) > max(FEW, MOST_GONE * len(current)):
         changes.problem = (
             f"the list lacks {len(unforeseen)} of {len(current)} known instruments that were not to end; "

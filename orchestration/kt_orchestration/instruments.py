@@ -60,10 +60,12 @@ def timestamp(nanoseconds: int) -> str:
 
 def reading(answer: Mapping[str, Any]) -> Reading:
     """One list as `kt venue instruments --json` prints it."""
+    # Pages may overlap, and a recording may hold a list several times: the last word counts.
+    listings = {int(row["instrument_id"]): listing(row) for row in answer["instruments"]}
     return Reading(
         at=int(answer["fetched_at"]),
         complete=bool(answer["complete"]),
-        listings=tuple(listing(row) for row in answer["instruments"]),
+        listings=tuple(listings.values()),
         skipped=frozenset(answer["skipped"]),
         problem=str(answer["problem"]),
     )

@@ -3,8 +3,10 @@ impatient person use. The runs are kept like those of the daemon."""
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from dagster import DagsterInstance, get_dagster_logger
 
@@ -36,6 +38,20 @@ def run(instance: DagsterInstance, name: str, tags: dict[str, str]) -> list[Row]
     return rows(instance, found)
 
 
+@contextmanager
+def only_outcomes_on_stdout() -> Iterator[None]:
+    """What dbt and others print while they work goes to standard error."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="kt orchestration materialise")
     parser.add_argument("jobs", nargs="*", metavar="JOB", help=", ".join(ORDER))
@@ -46,7 +62,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"error: there is no job {', '.join(unknown)}; there are {', '.join(ORDER)}", file=sys.stderr)
         return 2
     outcomes: list[Row] = []
-    with DagsterInstance.get() as instance:
+    with only_outcomes_on_stdout(), DagsterInstance.get() as instance:
         for name in [name for name in ORDER if not options.jobs or name in options.jobs]:
             for tags in [stretch.tags for stretch in open_stretches(instance)] if name == "backfill" else [{}]:
                 outcomes += run(instance, name, tags)

@@ -57,6 +57,7 @@ pub(crate) fn materialise(config: &Config, json: bool, selection: &[String]) -> 
     if json {
         command.arg("--json");
     }
+    crate::sys::die_with_parent(&mut command, libc::SIGTERM);
     let status = command.status().map_err(Error::doing("starting Python"))?;
     if status.success() { Ok(()) } else { Err(Error::failed("not everything was materialised; see above")) }
 }
@@ -82,6 +83,8 @@ fn python(config: &Config) -> Result<Command, Error> {
         .env("DO_NOT_TRACK", "1")
         .env("AWS_SHARED_CREDENTIALS_FILE", layout::store_credentials(config))
         .env("AWS_EC2_METADATA_DISABLED", "true")
+        // Plain uploads: the store checks the signature of the whole body.
+        .env("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
         .env("KT_DAGSTER_PASSWORD", layout::password(config)?)
         .env("KT_PROGRAM", layout::program(config)?)
         .env("KT_CONFIG", layout::configuration(config))
