@@ -54,7 +54,11 @@ async fn pair() -> Option<Pair> {
     publish(&feed, "other", "o", 1..=100).await;
     // The way is opened while the server runs: its connections stay.
     production.offer("test", SELECTION);
-    production.reload();
+    // A new account's import of a JetStream call works from the second reload on.
+    for _ in 0..2 {
+        production.reload();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
     let operator = Bus::connect(&production.user("kt-operator")).await.unwrap();
     operator.offer_log("test", &Selection::parse(SELECTION).unwrap()).await.unwrap();
     test.connect_to(&production, "test");

@@ -19,6 +19,8 @@ use crate::supervisor::{control, lock, prepare};
 
 /// Between the ports of two environments, and of an environment and this platform.
 const OFFSET_STEP: u16 = 1000;
+/// How long the server gets to read its configuration again.
+const RELOADED: Duration = Duration::from_secs(2);
 
 /// What `kt env` does.
 #[derive(Debug, Clone, Subcommand)]
@@ -135,9 +137,16 @@ fn kind_and_venue(subject: &str) -> Option<String> {
 }
 
 /// Makes the running server read its configuration again. Connections stay.
+///
+/// Twice: nats-server 2.15.1 answers a call of JetStream's interface that a new account imports only after the
+/// reload that follows the one which brought the account.
 fn reload(config: &Config) -> Result<(), Error> {
     prepare::nats_configuration(config)?;
-    control::ask(config, &Request::Kill { service: "nats".to_owned(), signal: libc::SIGHUP }).map(drop)
+    for _ in 0..2 {
+        control::ask(config, &Request::Kill { service: "nats".to_owned(), signal: libc::SIGHUP })?;
+        std::thread::sleep(RELOADED);
+    }
+    Ok(())
 }
 
 fn directory(config: &Config, name: &str) -> PathBuf {

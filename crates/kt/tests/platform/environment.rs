@@ -49,7 +49,7 @@ fn follows(production: &Side<'_>, environment: &Side<'_>) {
         let sql = format!(
             "SELECT uniqExact(writer, epoch, counter) FROM landing.{table} WHERE {VENUE} AND counter <= {last}"
         );
-        wait_for(&format!("the environment's {table}s"), Duration::from_secs(120), || {
+        wait_for(&format!("the environment's {table}s"), Duration::from_secs(300), || {
             // Production may still be landing some of them: it is asked again.
             let (there, here) = (environment.number(&sql), production.number(&sql));
             (here > 0 && there == here).then_some(())
