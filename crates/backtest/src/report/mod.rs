@@ -40,7 +40,7 @@ pub fn page(manifest: &Manifest, outcome: &Outcome) -> String {
     parts::coverage(manifest, &mut out);
     parts::order(manifest, &mut out);
     parts::provenance(manifest, outcome, &mut out);
-    let _ = write!(out, "</main><script>{SCRIPT}</script></body></html>\n");
+    let _ = writeln!(out, "</main><script>{SCRIPT}</script></body></html>");
     out
 }
 
