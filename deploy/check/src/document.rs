@@ -31,7 +31,11 @@ impl Document {
             line: error.marker().line() + offset,
             message: format!("not YAML: {}", error.info()),
         })?;
-        Ok(nodes.iter().map(|node| Self::new(file, node, offset)).filter(|document| !document.value.is_null()).collect())
+        Ok(nodes
+            .iter()
+            .map(|node| Self::new(file, node, offset))
+            .filter(|document| !document.value.is_null())
+            .collect())
     }
 
     /// The documents of a file.

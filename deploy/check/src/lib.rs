@@ -107,7 +107,9 @@ fn render(
     for folder in overlay::roots(root, sources) {
         let overlay = Overlay::read(&folder, sources);
         match overlay.build(kustomize) {
-            Ok(rendered) => all.extend(rendered.into_iter().map(|object| Rendered { overlay: overlay.clone(), object })),
+            Ok(rendered) => {
+                all.extend(rendered.into_iter().map(|object| Rendered { overlay: overlay.clone(), object }))
+            }
             Err(finding) => report.findings.push(finding),
         }
         report.overlays += 1;

@@ -55,7 +55,8 @@ pub fn render(values: &Value, name: &str, store: &str) -> String {
         let memory = config.pointer("/jetstream/memoryStore/maxSize").and_then(Value::as_str).unwrap_or("0");
         let file = config.pointer("/jetstream/fileStore/pvc/size").and_then(Value::as_str).unwrap_or("0");
         let size = |text: &str| Value::String(format!("<< {text} >>"));
-        whole["jetstream"] = json!({"store_dir": store, "max_memory_store": size(memory), "max_file_store": size(file)});
+        whole["jetstream"] =
+            json!({"store_dir": store, "max_memory_store": size(memory), "max_file_store": size(file)});
     }
     if on("cluster") {
         let count = config.pointer("/cluster/replicas").and_then(Value::as_u64).unwrap_or(3);

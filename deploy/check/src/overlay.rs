@@ -116,9 +116,8 @@ fn is(document: &Document, kind: &str) -> bool {
 fn references(document: &Document, list: &str) -> Vec<(PathBuf, String)> {
     let folder = document.file.parent().unwrap_or(Path::new(""));
     let items = document.value.get(list).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let path = |(index, item): (usize, &Value)| {
-        Some((normal(&folder.join(item.as_str()?)), format!("/{list}/{index}")))
-    };
+    let path =
+        |(index, item): (usize, &Value)| Some((normal(&folder.join(item.as_str()?)), format!("/{list}/{index}")));
     items.iter().enumerate().filter_map(path).collect()
 }
 

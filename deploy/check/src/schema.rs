@@ -70,7 +70,9 @@ impl Schemas {
             return vec![(String::new(), "apiVersion or kind is missing".into())];
         };
         match self.validators.get(&kind) {
-            Some(validator) => validator.iter_errors(&document.value).flat_map(|error| explain(&kind, &error)).collect(),
+            Some(validator) => {
+                validator.iter_errors(&document.value).flat_map(|error| explain(&kind, &error)).collect()
+            }
             None => vec![("/apiVersion".into(), self.unknown_kind(&kind))],
         }
     }
@@ -93,7 +95,9 @@ fn explain(kind: &str, error: &jsonschema::ValidationError<'_>) -> Vec<(String, 
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => unexpected
             .iter()
-            .map(|field| (format!("{at}/{}", step(field)), format!("{name} has no field {at}/{field}; is it misspelt?")))
+            .map(|field| {
+                (format!("{at}/{}", step(field)), format!("{name} has no field {at}/{field}; is it misspelt?"))
+            })
             .collect(),
         _ => vec![(at.clone(), format!("{name}{at}: {error}"))],
     }
@@ -138,7 +142,8 @@ fn closure(schema: &Value, definitions: &Map<String, Value>) -> Map<String, Valu
     while let Some(at) = open.pop() {
         match at {
             Value::Object(map) => {
-                if let Some(name) = map.get("$ref").and_then(Value::as_str).and_then(|r| r.strip_prefix("#/definitions/"))
+                if let Some(name) =
+                    map.get("$ref").and_then(Value::as_str).and_then(|r| r.strip_prefix("#/definitions/"))
                     && let Some(definition) = definitions.get(name)
                     && !found.contains_key(name)
                 {

@@ -75,7 +75,8 @@ impl Client {
         stream.set_read_timeout(Some(Duration::from_millis(500))).expect("a timeout");
         let lines = BufReader::new(stream.try_clone().expect("a second handle"));
         let mut client = Self { stream, lines };
-        let options = json!({"verbose": false, "user": user, "pass": password(variable), "lang": "test", "version": "1"});
+        let options =
+            json!({"verbose": false, "user": user, "pass": password(variable), "lang": "test", "version": "1"});
         client.send(&format!("CONNECT {options}\r\nPING\r\n"));
         assert_eq!(client.until(&["PONG", "-ERR"], 40).as_deref(), Some("PONG"), "{user} may connect");
         client

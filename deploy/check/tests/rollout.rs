@@ -68,15 +68,18 @@ fn a_service_comes_and_goes_with_its_folder() {
     let Some(kustomize) = tools().kustomize else {
         return skip("adding a service: kustomize is not installed; run `python3 setup/delivery.py`");
     };
-    let copy = Copy::new();
+    let copy = Copy::of_deploy();
     let (schemas, before) = (schemas(), copy.check(&schemas(), &tools()));
     copy.write("services/watch/prod/kustomization.yaml", NEW_SERVICE);
     let with = copy.check(&schemas, &tools());
     assert_eq!(with.findings, before.findings, "the new folder is in order");
     assert_eq!(with.overlays, before.overlays + 1);
     let objects = build(&copy.path().join("services/watch/prod"), &kustomize).expect("it renders");
-    let names: Vec<String> = objects.iter().map(|o| format!("{} {}", o.text("/kind"), o.text("/metadata/name"))).collect();
-    for wanted in ["Deployment kt-watch", "Service kt-watch", "ServiceAccount kt-watch", "ExternalSecret kt-passwords-watch"] {
+    let names: Vec<String> =
+        objects.iter().map(|o| format!("{} {}", o.text("/kind"), o.text("/metadata/name"))).collect();
+    for wanted in
+        ["Deployment kt-watch", "Service kt-watch", "ServiceAccount kt-watch", "ExternalSecret kt-passwords-watch"]
+    {
         assert!(names.iter().any(|name| name == wanted), "{wanted} is not among {names:?}");
     }
     std::fs::remove_dir_all(copy.path().join("services/watch")).expect("removed");
@@ -113,10 +116,14 @@ fn kt_understands_what_its_pods_are_started_with() {
         std::fs::write(&file, of("ConfigMap").text("/data/kubetrader.toml")).expect("write");
         let deployment = of("Deployment");
         let container = &deployment.value["spec"]["template"]["spec"]["containers"][0];
-        let arguments: Vec<&str> = container["args"].as_array().expect("args").iter().filter_map(Value::as_str).collect();
-        let (command, rest) = arguments.split_first().expect("a command");
+        let arguments: Vec<&str> =
+            container["args"].as_array().expect("args").iter().filter_map(Value::as_str).collect();
+        let (&command, rest) = arguments.split_first().expect("a command");
         assert!(run(&kt, &[command, "--help"]).contains("Usage: kt"), "{command}");
-        let rest: Vec<String> = rest.iter().map(|word| word.replace("/etc/kubetrader/kubetrader.toml", &file.display().to_string())).collect();
+        let rest: Vec<String> = rest
+            .iter()
+            .map(|word| word.replace("/etc/kubetrader/kubetrader.toml", &file.display().to_string()))
+            .collect();
         let mut words = vec!["config", "--effective"];
         words.extend(rest.iter().map(String::as_str));
         let effective: toml::Table = run(&kt, &words).parse().expect("TOML");
@@ -144,7 +151,36 @@ fn matches_pod(command: &str, effective: &toml::Table, container: &Value, folder
 }
 
 fn run(program: &Path, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).env_remove("KT_DATA").current_dir("/").output().expect("kt starts");
+    let output =
+        Command::new(program).args(arguments).env_remove("KT_DATA").current_dir("/").output().expect("kt starts");
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// What the Image Updater does to git: `kustomize edit` in the one folder that its write-back target names.
+#[test]
+fn a_tag_is_written_in_one_place_and_moves_every_service_of_the_environment() {
+    let Some(kustomize) = tools().kustomize else {
+        return skip("writing a tag: kustomize is not installed; run `python3 setup/delivery.py`");
+    };
+    let copy = Copy::of_deploy();
+    let updater = build(&copy.path().join("image-updater/test"), &kustomize).expect("it renders");
+    let rules = updater.iter().find(|object| object.text("/kind") == "ImageUpdater").expect("rules");
+    let target = rules.text("/spec/writeBackConfig/gitConfig/writeBackTarget");
+    let folder = target.strip_prefix("kustomization:/deploy/").expect("a folder of deploy/");
+    let image = rules.text("/spec/applicationRefs/0/images/0/imageName");
+    let name = rules.text("/spec/applicationRefs/0/images/0/manifestTargets/kustomize/name");
+    let tag = "0123456789abcdef0123456789abcdef01234567";
+    let edit = Command::new(&kustomize)
+        .args(["edit", "set", "image", &format!("{name}={image}:{tag}")])
+        .current_dir(copy.path().join(folder))
+        .status();
+    assert!(edit.expect("kustomize starts").success());
+    for folder in services(&copy.path()) {
+        let objects = build(&folder, &kustomize).expect("it renders");
+        let deployment = objects.iter().find(|object| object.text("/kind") == "Deployment").expect("a deployment");
+        let runs = deployment.text("/spec/template/spec/containers/0/image").to_owned();
+        assert_eq!(runs == format!("{image}:{tag}"), folder.ends_with("test"), "{}: {runs}", folder.display());
+    }
+    assert!(copy.check(&schemas(), &tools()).findings.is_empty());
 }

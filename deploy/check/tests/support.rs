@@ -35,7 +35,7 @@ pub struct Copy {
 }
 
 impl Copy {
-    pub fn new() -> Self {
+    pub fn of_deploy() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         copy(&root().join("deploy"), &folder.path().join("deploy"));
         Self { folder }

@@ -36,7 +36,8 @@ pub fn check(root: &Path, sources: &[Document]) -> Vec<Finding> {
 /// The sources of an Application: one or several.
 fn sources_of(application: &Document) -> Vec<(String, &Value)> {
     let several = application.value.pointer("/spec/sources").and_then(Value::as_array);
-    let several = several.into_iter().flatten().enumerate().map(|(index, source)| (format!("/spec/sources/{index}"), source));
+    let several =
+        several.into_iter().flatten().enumerate().map(|(index, source)| (format!("/spec/sources/{index}"), source));
     let one = application.value.pointer("/spec/source").map(|source| ("/spec/source".to_owned(), source));
     several.chain(one).collect()
 }
@@ -50,7 +51,8 @@ fn is_own(source: &Value) -> bool {
 }
 
 fn own_paths(application: &Document) -> Vec<(String, String)> {
-    let sources = sources_of(application).into_iter().filter(|(_, source)| is_own(source) && source.get("path").is_some());
+    let sources =
+        sources_of(application).into_iter().filter(|(_, source)| is_own(source) && source.get("path").is_some());
     sources.map(|(at, source)| (format!("{at}/path"), text(source, "path").to_owned())).collect()
 }
 
@@ -78,7 +80,8 @@ fn revisions(application: &Document) -> Vec<(String, String)> {
 fn exact(revision: &str) -> Result<(), &'static str> {
     let version = revision.trim_start_matches('v');
     let parts: Vec<&str> = version.split('.').collect();
-    let whole = parts.len() == 3 && parts.iter().all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
+    let whole =
+        parts.len() == 3 && parts.iter().all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
     if whole { Ok(()) } else { Err("is no exact version; write one such as 1.2.3") }
 }
 

@@ -96,7 +96,9 @@ fn egress(rendered: &Rendered, findings: &mut Vec<Finding>) {
         let peers = list(rule, "/to");
         let ports: Vec<String> = ports(rule);
         if peers.is_empty() {
-            findings.push(rendered.finding(&at, format!("NetworkPolicy {} lets a kernel reach everything", rendered.name())));
+            findings.push(
+                rendered.finding(&at, format!("NetworkPolicy {} lets a kernel reach everything", rendered.name())),
+            );
         }
         for (number, peer) in peers.iter().enumerate() {
             if let Some((below, problem)) = peer_problem(number, peer, &ports) {
@@ -152,7 +154,8 @@ fn range_problem(range: &str) -> Option<String> {
 /// Who may come in from the kernels' namespaces, and to which port.
 fn ingress(rendered: &Rendered, research: &BTreeSet<&str>, findings: &mut Vec<Finding>) {
     for (index, rule) in list(&rendered.object.value, "/spec/ingress").iter().enumerate() {
-        let from_kernels = list(rule, "/from").iter().any(|peer| admits(peer, research)) || list(rule, "/from").is_empty();
+        let from_kernels =
+            list(rule, "/from").iter().any(|peer| admits(peer, research)) || list(rule, "/from").is_empty();
         if let Some(port) = ports(rule).iter().find(|port| from_kernels && port.as_str() != "8123") {
             let message = format!("NetworkPolicy {} lets kernels in to port {port}", rendered.name());
             findings.push(rendered.finding(&format!("/spec/ingress/{index}"), message));
@@ -178,7 +181,8 @@ fn store(rendered: &Rendered, findings: &mut Vec<Finding>) {
     let open = conditions.iter().position(|condition| condition.to_string().contains("research"));
     if conditions.is_empty() || open.is_some() {
         let at = format!("/spec/conditions/{}/namespaceSelector/matchExpressions/0/values", open.unwrap_or(0));
-        let message = format!("ClusterSecretStore {}: the kernels' namespace may ask it for any secret", rendered.name());
+        let message =
+            format!("ClusterSecretStore {}: the kernels' namespace may ask it for any secret", rendered.name());
         findings.push(rendered.finding(&at, message));
     }
 }

@@ -90,7 +90,8 @@ pub fn fixed(image: &str) -> Result<(), &'static str> {
     }
     let version = tag.trim_start_matches('v').split(['-', '+']).next().unwrap_or_default();
     let numbers: Vec<&str> = version.split('.').collect();
-    let exact = numbers.len() >= 3 && numbers.iter().all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
+    let exact =
+        numbers.len() >= 3 && numbers.iter().all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
     if exact { Ok(()) } else { Err("has a tag that can move; write an exact version such as 1.2.3, or a digest") }
 }
 

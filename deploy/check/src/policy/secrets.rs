@@ -14,7 +14,6 @@ type Keys = Option<Vec<String>>;
 /// (environment, namespace, name) → keys.
 type Made = BTreeMap<(String, String, String), Keys>;
 
-
 pub(super) fn check(all: &[Rendered], sources: &[Document]) -> Vec<Finding> {
     let made = made(all);
     let mut findings = Vec::new();
@@ -92,7 +91,8 @@ fn walk(value: &Value, at: &mut String, found: &mut Vec<(String, String, Option<
                     found.push((at.clone(), name, text(below.get("key")).filter(|_| key == "secretKeyRef")));
                 } else if key == "envSecrets" {
                     let items = below.as_array().map(Vec::as_slice).unwrap_or_default();
-                    let name = |(index, item): (usize, &Value)| Some((format!("{at}/{index}"), text(item.get("name"))?, None));
+                    let name =
+                        |(index, item): (usize, &Value)| Some((format!("{at}/{index}"), text(item.get("name"))?, None));
                     found.extend(items.iter().enumerate().filter_map(name));
                 }
                 walk(below, at, found);
@@ -131,7 +131,8 @@ fn values(sources: &[Document]) -> Vec<(&Document, &str, &'static [&'static str]
     for application in sources.iter().filter(|document| document.text("/kind") == "Application") {
         let namespace = application.text("/spec/destination/namespace");
         // What stands among the tools is brought by production's root alone.
-        let both: &[&str] = if application.file.iter().any(|part| part == "tools") { &["prod"] } else { &["prod", "test"] };
+        let both: &[&str] =
+            if application.file.iter().any(|part| part == "tools") { &["prod"] } else { &["prod", "test"] };
         for (_, file) in super::argo::value_files(application) {
             let own = |file: &str| sources.iter().filter(|document| document.file.ends_with(file)).collect::<Vec<_>>();
             if file.contains("/prod/") {

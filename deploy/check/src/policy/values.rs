@@ -40,13 +40,15 @@ pub fn check(root: &Path, sources: &[Document]) -> Vec<Finding> {
             continue;
         }
         let Some((_, pointers)) = LIMITED.iter().find(|(chart, _)| *chart == name) else {
-            findings.push(document.finding("", format!("where chart {name} takes limits is not known; add it to LIMITED")));
+            findings
+                .push(document.finding("", format!("where chart {name} takes limits is not known; add it to LIMITED")));
             continue;
         };
         for pointer in *pointers {
             for part in ["limits/cpu", "limits/memory"] {
                 if document.value.pointer(&format!("{pointer}/{part}")).is_none() {
-                    findings.push(document.finding(pointer, format!("{pointer}/{part} is missing: a pod without limits")));
+                    findings
+                        .push(document.finding(pointer, format!("{pointer}/{part} is missing: a pod without limits")));
                 }
             }
         }
