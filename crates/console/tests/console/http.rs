@@ -26,6 +26,19 @@ pub async fn get(base: &str, path: &str) -> Value {
     body
 }
 
+/// As [`get`], but asks again while the warehouse is too busy to answer in time: no test is about that.
+pub async fn patient(base: &str, path: &str) -> Value {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let (status, body) = ask(base, path).await;
+        if status != 504 {
+            assert_eq!(status, 200, "{path}: {body}");
+            return body;
+        }
+        assert!(Instant::now() < deadline, "{path}: {body}");
+    }
+}
+
 /// Asks again until the answer fits; panics after `within` with the last answer.
 pub async fn until(base: &str, path: &str, within: Duration, fits: impl Fn(&Value) -> bool) -> Value {
     let deadline = Instant::now() + within;

@@ -63,8 +63,6 @@ impl Run {
         self.test("panels::refuses_wrong_questions", panels::refuses_wrong_questions(&stage)).await;
         self.test("panels::rows_statement_and_file_agree", panels::rows_statement_and_file_agree(&stage)).await;
         self.test("panels::knowledge_has_a_moment", panels::knowledge_has_a_moment(&stage)).await;
-        let order = panels::an_order_is_told_from_signal_to_markout(&stage);
-        self.test("panels::an_order_is_told_from_signal_to_markout", order).await;
         self.test("demonstration::is_off_by_default", demonstration::is_off_by_default(&stage)).await;
         let orders = demonstration::takes_orders_from_its_own_page_only(&stage);
         self.test("demonstration::takes_orders_from_its_own_page_only", orders).await;

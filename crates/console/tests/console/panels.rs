@@ -5,7 +5,7 @@ use std::time::Duration;
 use kt_warehouse::client::Options;
 use serde_json::Value;
 
-use crate::http::{ask, client, get, until};
+use crate::http::{ask, client, patient, until};
 use crate::stage::Stage;
 
 const BTC: &str = "venue=binance_usdm&instrument=BTC-USDT-USDT-PERP";
@@ -36,11 +36,12 @@ const PANELS: [(&str, &str); 20] = [
 /// A warehouse without a row answers with no rows, not with an error; so does a range without data.
 pub async fn empty_is_an_answer(stage: &Stage) {
     for (panel, question) in PANELS {
-        let body = get(&stage.url, &format!("/api/v1/panels/{panel}?{question}")).await;
+        let body = patient(&stage.url, &format!("/api/v1/panels/{panel}?{question}")).await;
         let rows = body["answer"]["rows"].as_u64().expect("a count");
         assert!(rows == 0 || panel.starts_with("storage"), "{panel}: {body}");
     }
-    let body = get(&stage.url, &format!("/api/v1/panels/basis_series?{BTC}&to_ms=1000000000000&range_s=86400")).await;
+    let body =
+        patient(&stage.url, &format!("/api/v1/panels/basis_series?{BTC}&to_ms=1000000000000&range_s=86400")).await;
     assert_eq!((body["answer"]["rows"].as_u64(), body["to_ms"].as_i64()), (Some(0), Some(1_000_000_080_000)));
 }
 
@@ -84,9 +85,9 @@ pub async fn rows_statement_and_file_agree(stage: &Stage) {
             until(&stage.url, &path, Duration::from_secs(60), filled).await;
         }
         // An end in the past: the rows do not change between the three questions, late ones aside.
-        let to = get(&stage.url, &path).await["to_ms"].as_i64().unwrap() - 10_000;
+        let to = patient(&stage.url, &path).await["to_ms"].as_i64().unwrap() - 10_000;
         let at = format!("{path}{}to_ms={to}", if question.is_empty() { "" } else { "&" });
-        let body = get(&stage.url, &at).await;
+        let body = patient(&stage.url, &at).await;
         let text = client().get(format!("{}{at}&as=sql", stage.url)).send().await.unwrap().text().await.unwrap();
         assert!(!text.contains("{from_ms") && !text.contains("{venue"), "{panel}: values are written in: {text}");
         let options = Options::new().format("CSVWithNames");
@@ -114,7 +115,7 @@ pub async fn knowledge_has_a_moment(stage: &Stage) {
     let times: Vec<i64> = serde_json::from_value(now["answer"]["data"]["at_ms"].clone()).unwrap();
     let then = times[times.len() / 2];
     let to = now["to_ms"].as_i64().unwrap();
-    let body = get(&stage.url, &format!("{path}&to_ms={to}&known_ms={then}")).await;
+    let body = patient(&stage.url, &format!("{path}&to_ms={to}&known_ms={then}")).await;
     assert_eq!(body["known_ms"].as_i64(), Some(then));
     let known: Vec<i64> = serde_json::from_value(body["answer"]["data"]["at_ms"].clone()).unwrap();
     assert!(!known.is_empty() && known.iter().all(|at| *at <= then), "{known:?} against {then}");
@@ -126,56 +127,7 @@ pub async fn knowledge_has_a_moment(stage: &Stage) {
     };
     let (one, other) = (value(&now, whole), value(&body, whole));
     assert!(one.is_some() && (one.unwrap() - other.unwrap()).abs() < 1e-6, "{one:?} against {other:?}");
-    let heat = get(&stage.url, &format!("/api/v1/panels/funding_heat?known_ms={then}")).await;
+    let heat = patient(&stage.url, &format!("/api/v1/panels/funding_heat?known_ms={then}")).await;
     let received: Vec<i64> = serde_json::from_value(heat["answer"]["data"]["recv_ms"].clone()).unwrap();
     assert!(received.iter().all(|at| *at <= then), "{received:?}");
-}
-
-/// One order of two fills as the trading service logs it: the blotter, the timeline and the markout say what follows
-/// from its rows by hand.
-pub async fn an_order_is_told_from_signal_to_markout(stage: &Stage) {
-    let client = &stage.engines.client;
-    let columns = "publish_ts, counter, epoch, writer, venue, instrument, channel, event_ts, recv_ts, origin, connection, line, \
-        mapping, identity, occurrence, step, sequence, strategy, client_order_id, intent, side, time_in_force, limit_price, \
-        quantity, filled, fill_price, fill_quantity, fee, bid_price, ask_price, signal_ts, reason";
-    let step = |at_us: u32, number: u32, step: &str, rest: &str| {
-        format!(
-            "SELECT now64(9), {number}, 1, 'trade', 'binance', 'BTC-USDT-SPOT', 'order', \
-             toDateTime64('2026-01-02 03:04:05', 9, 'UTC') + toIntervalMicrosecond({at_us}), now64(9), 'live', 1, 0, 1, 'id', 0, \
-             '{step}', {number}, 's', 'kt-1', 'open', 'buy', 'ioc', 101, 2, {rest}, 99.9, 100.1, \
-             toDateTime64('2026-01-02 03:04:05', 9, 'UTC'), 'z'"
-        )
-    };
-    let none = "0, NULL, NULL, NULL";
-    let steps = [
-        step(100, 1, "decided", none),
-        step(250, 2, "sent", none),
-        step(1_250, 3, "acknowledged", none),
-        step(2_250, 4, "fill", "1, 100, 1, 0.1"),
-        step(3_250, 5, "fill", "2, 101, 1, 0.1"),
-    ];
-    let insert = format!("INSERT INTO landing.order ({columns}) {}", steps.join(" UNION ALL "));
-    client.execute(&insert, &Options::new()).await.expect("steps");
-    let quotes = "INSERT INTO marts.quote_1s (venue, instrument, ts, bid_price, bid_quantity, ask_price, ask_quantity, quantity_unit, \
-        quote_ts, recv_ts, age_ms, quotes, version) SELECT 'binance', 'BTC-USDT-SPOT', \
-        toDateTime('2026-01-02 03:04:05', 'UTC') + number, 100.5 + number, 1, 101.5 + number, 1, 'base', now64(9), now64(9), 0, 1, 1 \
-        FROM numbers(6)";
-    client.execute(quotes, &Options::new()).await.expect("quotes");
-
-    let to = 1_767_323_100_000_i64;
-    let body = get(&stage.url, &format!("/api/v1/panels/orders_blotter?to_ms={to}")).await;
-    let cell = |name: &str| body["answer"]["data"][name][0].clone();
-    assert_eq!((cell("client_order_id").as_str(), cell("state").as_str()), (Some("kt-1"), Some("filled")), "{body}");
-    // Average 100.5 against an arrival of 100: a buyer paid 50 basis points.
-    assert!((cell("slippage_bps").as_f64().unwrap() - 50.0).abs() < 1e-6, "{body}");
-    let hops = ["signal_us", "send_us", "acknowledge_us", "fill_us"].map(|name| cell(name).as_i64());
-    assert_eq!(hops, [Some(100), Some(150), Some(1_000), Some(1_000)]);
-    let body = get(&stage.url, "/api/v1/panels/order_steps?id=kt-1").await;
-    assert_eq!(body["answer"]["data"]["delay_us"], serde_json::json!([100, 150, 1_000, 1_000, 1_000]), "{body}");
-    assert_eq!(body["answer"]["data"]["since_us"], serde_json::json!([100, 250, 1_250, 2_250, 3_250]));
-    let body = get(&stage.url, "/api/v1/panels/order_markout?id=kt-1").await;
-    // A second later the middle is 102: (102 − 100.5) / 100.5.
-    assert_eq!(body["answer"]["data"]["horizon_s"], serde_json::json!([1, 5]), "no quote stands for 30 s: {body}");
-    let markout = body["answer"]["data"]["markout_bps"][0].as_f64().unwrap();
-    assert!((markout - 1.5 / 100.5 * 10_000.0).abs() < 1e-6, "{body}");
 }
