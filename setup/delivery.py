@@ -56,14 +56,40 @@ def install_python(folder: pathlib.Path) -> None:
     place = folder / "python"
     shutil.rmtree(place, ignore_errors=True)
     venv.create(place, with_pip=True)
-    run([str(place / "bin/python3"), "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps",
-         "--requirement", str(REQUIREMENTS)])
+    run(
+        [
+            str(place / "bin/python3"),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--require-hashes",
+            "--no-deps",
+            "--requirement",
+            str(REQUIREMENTS),
+        ]
+    )
 
 
 def install_gateway(folder: pathlib.Path) -> None:
     with tempfile.TemporaryDirectory() as empty:
-        run([sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes", "--no-deps",
-             "--no-binary", ":all:", "--dest", empty, "--requirement", str(GATEWAY)])
+        run(
+            [
+                sys.executable,
+                "-m",
+                "pip",
+                "download",
+                "--quiet",
+                "--require-hashes",
+                "--no-deps",
+                "--no-binary",
+                ":all:",
+                "--dest",
+                empty,
+                "--requirement",
+                str(GATEWAY),
+            ]
+        )
         archive = next(pathlib.Path(empty).glob("*.tar.gz"))
         place = folder / "gateway"
         shutil.rmtree(place, ignore_errors=True)
