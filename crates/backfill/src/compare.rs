@@ -64,9 +64,7 @@ fn nothing_is_left_out(past: &[PastTrade], known: &[KnownTrade]) -> Result<(), S
     let there: std::collections::HashSet<(&str, Nanos)> =
         past.iter().map(|trade| (&*trade.id, trade.event_ts)).collect();
     let left_out = known.iter().find(|trade| {
-        trade.event_ts > first
-            && trade.event_ts < last
-            && !there.contains(&(&*trade.id, trade.event_ts))
+        trade.event_ts > first && trade.event_ts < last && !there.contains(&(&*trade.id, trade.event_ts))
     });
     match left_out {
         Some(trade) => Err(format!("trade {} was received, but the history has none of that id and time", trade.id)),

@@ -99,7 +99,9 @@ impl Venue<'_> {
             async move {
                 let outcome = match instruments.find(name) {
                     Some((segment, info)) => filler.fill(kind, (&segment, &info), window).await,
-                    None => Err(BackfillError::new(ErrorKind::Refused, format!("the venue's lists do not name {name}"))),
+                    None => {
+                        Err(BackfillError::new(ErrorKind::Refused, format!("the venue's lists do not name {name}")))
+                    }
                 };
                 Done { instrument: name.clone(), window, outcome }
             }
@@ -136,7 +138,8 @@ impl Venue<'_> {
                 continue;
             }
             if seen.is_none() {
-                let extent = open.iter().fold((asked.0, asked.1), |one, other| (one.0.min(other.from), one.1.max(other.to)));
+                let extent =
+                    open.iter().fold((asked.0, asked.1), |one, other| (one.0.min(other.from), one.1.max(other.to)));
                 let around = (Nanos(extent.0.0 - DAY), Nanos(extent.1.0 + DAY));
                 seen = Some(self.backfill.ledger.instruments_seen(venue, kind, around).await?);
             }

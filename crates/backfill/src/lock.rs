@@ -24,7 +24,8 @@ impl VenueLock {
                 Ok(()) => return Ok(Self(file)),
                 Err(TryLockError::Error(error)) => return Err(failed(error)),
                 Err(TryLockError::WouldBlock) if Instant::now() >= until => {
-                    let message = format!("another backfill of {venue} still works after {within:?}; wait for it to end");
+                    let message =
+                        format!("another backfill of {venue} still works after {within:?}; wait for it to end");
                     return Err(BackfillError::new(ErrorKind::InUse, message));
                 }
                 Err(TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(200)).await,

@@ -97,6 +97,7 @@ impl Filler<'_> {
             Kind::Funding => None,
             _ => self.ledger.unfinished(self.mapping.venue(), kind.as_str(), &info.id, window).await?,
         };
+        let begun = now();
         let mut done = Filled::default();
         let mut asked = (window.0, Nanos(window.1.0.min(now().0 - SETTLE)));
         if let Some(earlier) = earlier {
@@ -111,7 +112,13 @@ impl Filler<'_> {
             while let Some(url) = pager.next_url().filter(|_| chunk.rows.len() < CHUNK) {
                 self.page(&mut pager, &url, &mut chunk).await?;
                 let rows = done.found + chunk.rows.len() as u64;
-                (self.watch)(&Step { venue: self.mapping.venue(), kind, instrument: &info.id, part: part(&pager, window), rows });
+                (self.watch)(&Step {
+                    venue: self.mapping.venue(),
+                    kind,
+                    instrument: &info.id,
+                    part: part(&pager, window),
+                    rows,
+                });
             }
             self.take(kind, info, &pager, &chunk, &mut done).await?;
             extent = union(extent, chunk.extent());
@@ -124,7 +131,7 @@ impl Filler<'_> {
             }
         }
         if kind == Kind::Trade {
-            self.check_ends(info, asked, extent).await?;
+            self.check_ends(info, asked, extent, begun).await?;
         }
         Ok(done)
     }
@@ -141,7 +148,7 @@ impl Filler<'_> {
         let Some(extent) = chunk.extent() else { return Ok(()) };
         let wanted = match kind {
             Kind::Trade => {
-                let known = self.ledger.trades(self.mapping.venue(), &info.id, extent).await?;
+                let known = self.ledger.trades(self.mapping.venue(), &info.id, extent, now()).await?;
                 let compared = missing(&chunk.trades, &known, pager.history().is_counted());
                 compared.map_err(|cause| self.wrong(info, &cause))?
             }
@@ -212,20 +219,21 @@ impl Filler<'_> {
         Err(BackfillError::new(ErrorKind::Beyond, message))
     }
 
-    /// What was received within the window before the history's first or after its last row says that the history is
+    /// What was received, before the walk had begun, within the window before the history's first or after its last row says that the history is
     /// cut short.
     async fn check_ends(
         &self,
         info: &InstrumentInfo,
         asked: (Nanos, Nanos),
         extent: Option<(Nanos, Nanos)>,
+        begun: Nanos,
     ) -> Result<(), BackfillError> {
         let outside = match extent {
             None => vec![asked],
             Some((first, last)) => vec![(asked.0, Nanos(first.0 - 1)), (Nanos(last.0 + 1), asked.1)],
         };
         for window in outside.into_iter().filter(|window| window.0 <= window.1) {
-            let known = self.ledger.trades(self.mapping.venue(), &info.id, window).await?;
+            let known = self.ledger.trades(self.mapping.venue(), &info.id, window, begun).await?;
             if let Some(trade) = known.first() {
                 let cause = format!(
                     "the history from {} to {} lacks trade {} of {}, which was received",

@@ -286,14 +286,15 @@ impl Venue<'_> {
             let around = (Nanos(window.0.0 - AROUND), Nanos(window.1.0 + AROUND));
             let seen = self.backfill.ledger.instruments_seen(venue, kind, around).await?;
             let serves = |(segment, info): &(String, kt_venue::InstrumentInfo)| {
-                self.mapping.history(kind, segment, info).is_some() && (seen.is_empty() || seen.contains(&info.id.to_string()))
+                self.mapping.history(kind, segment, info).is_some()
+                    && (seen.is_empty() || seen.contains(&info.id.to_string()))
             };
             return Ok(instruments.all().filter(serves).collect());
         }
         let find = |name: &String| {
-            instruments.find(name).ok_or_else(|| {
-                BackfillError::new(ErrorKind::Request, format!("{venue} lists no instrument {name}"))
-            })
+            instruments
+                .find(name)
+                .ok_or_else(|| BackfillError::new(ErrorKind::Request, format!("{venue} lists no instrument {name}")))
         };
         names.iter().map(find).collect()
     }

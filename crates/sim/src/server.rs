@@ -287,7 +287,11 @@ async fn faulty_answer(venue: &Venue, target: Target, effect: Option<Effect>) ->
     match effect {
         Some(Effect::Down) => {
             venue.status.metrics.fault("rest_down", 1);
-            return Answer::refuse(StatusCode::SERVICE_UNAVAILABLE, -1, "Service unavailable from a restricted gateway");
+            return Answer::refuse(
+                StatusCode::SERVICE_UNAVAILABLE,
+                -1,
+                "Service unavailable from a restricted gateway",
+            );
         }
         Some(Effect::Limit(_)) => {
             venue.status.metrics.fault("rest_limit", 1);

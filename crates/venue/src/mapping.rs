@@ -112,9 +112,12 @@ impl Mapping {
             channels: channels.collect::<Result<_, _>>()?,
             symbols: spec.symbols.iter().map(SymbolRule::compile).collect::<Result<_, _>>()?,
             references: spec.references.iter().map(Reference::compile).collect::<Result<_, _>>()?,
-            histories: spec.histories.iter().map(|history| History::compile(history, unit)).collect::<Result<_, _>>()?,
-            rest_limit: (spec.rest.clone())
-                .unwrap_or(RestLimitSpec { weight_per_minute: 60, used_header: None }),
+            histories: spec
+                .histories
+                .iter()
+                .map(|history| History::compile(history, unit))
+                .collect::<Result<_, _>>()?,
+            rest_limit: (spec.rest.clone()).unwrap_or(RestLimitSpec { weight_per_minute: 60, used_header: None }),
             quantity_units: quantity_units(&spec.frame.quantity_unit)?,
             keys,
         };

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use comfy_table::{Cell, CellAlignment};
-use kt_backfill::{Backfill, BackfillConfig, BackfillError, ErrorKind, GapReport, RangeReport, Step, VenueAccess, time};
+use kt_backfill::{
+    Backfill, BackfillConfig, BackfillError, ErrorKind, GapReport, RangeReport, Step, VenueAccess, time,
+};
 use kt_feed::{BaseAddress, VenueConfig};
 use kt_model::Nanos;
 use kt_model::schema::Kind;
@@ -275,7 +277,18 @@ fn show_gaps(report: &GapReport) {
         return super::print("no open gap");
     }
     let mut table = super::plain_table();
-    table.set_header(["venue", "kind", "day", "state", "gaps", "instruments", "found", "inserted", "present", "reason"]);
+    table.set_header([
+        "venue",
+        "kind",
+        "day",
+        "state",
+        "gaps",
+        "instruments",
+        "found",
+        "inserted",
+        "present",
+        "reason",
+    ]);
     for part in &report.partitions {
         let state = format!("{:?}", part.state).to_lowercase();
         let mut row = vec![Cell::new(&part.venue), Cell::new(&part.kind), Cell::new(&part.day), Cell::new(state)];

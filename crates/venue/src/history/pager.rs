@@ -233,7 +233,9 @@ impl HistoryPager {
                     ErrorKind::Beyond,
                     format!(
                         "{} serves only the newest {} rows of `{}`; they do not reach back to the window",
-                        reading.mapping.venue, history.limit, history.name()
+                        reading.mapping.venue,
+                        history.limit,
+                        history.name()
                     ),
                 )),
                 _ => Ok(true),

@@ -1,8 +1,8 @@
 //! REST resources that serve past events, and how many requests a venue allows.
 
+use super::TimeSpec;
 use super::field::{FieldSpec, TimeUnit};
 use super::kinds::{CandleSpec, FundingSpec, TradeSpec};
-use super::TimeSpec;
 use serde::Deserialize;
 
 /// One resource: how it is asked, and what its rows mean.

@@ -4,7 +4,7 @@ use kt_model::schema::Kind;
 use kt_model::{Nanos, Price, Quantity};
 use serde::Deserialize;
 
-use super::{Ledger, within};
+use super::{Ledger, time, within};
 use crate::client::{ClientError, Options};
 
 /// A trade in landing.
@@ -40,7 +40,7 @@ struct MomentRow {
 }
 
 impl Ledger {
-    /// Trades of an instrument within a window, each identity once or more.
+    /// Trades of an instrument within a window that were received up to a moment, each identity once or more.
     ///
     /// # Errors
     /// The warehouse's.
@@ -49,13 +49,15 @@ impl Ledger {
         venue: &str,
         instrument: &str,
         window: (Nanos, Nanos),
+        received: Nanos,
     ) -> Result<Vec<KnownTrade>, ClientError> {
         // The memory of a decimal is its number of units, the lowest byte first.
         let sql = format!(
             "SELECT trade_id AS id, trade_count AS count, toUnixTimestamp64Nano(event_ts) AS at, hex(price) AS price, \
              hex(quantity) AS quantity, side FROM landing.trade \
-             WHERE venue = {{venue:String}} AND instrument = {{instrument:String}} AND {}",
-            within(window)
+             WHERE venue = {{venue:String}} AND instrument = {{instrument:String}} AND {} AND recv_ts <= {}",
+            within(window),
+            time(received)
         );
         let options = Options::new().param("venue", venue).param("instrument", instrument);
         let rows = self.client.query_rows::<TradeRow>(&sql, &options).await?;
