@@ -137,25 +137,23 @@ impl Bus {
 
 /// The password that a file holds.
 pub(crate) fn password_in(file: &Path) -> Result<Secret, BusError> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| BusError::Credentials(format!("{}: {error}", file.display())))?;
+    let text =
+        std::fs::read_to_string(file).map_err(|error| BusError::Credentials(format!("{}: {error}", file.display())))?;
     Ok(Secret(text.trim().to_owned()))
 }
 
 /// A user's own inboxes: nobody else may listen to the answers that it gets.
 fn as_user(user: &str, password: String) -> ConnectOptions {
-    ConnectOptions::new().user_and_password(user.to_owned(), password).custom_inbox_prefix(crate::permissions::inbox(user))
+    ConnectOptions::new()
+        .user_and_password(user.to_owned(), password)
+        .custom_inbox_prefix(crate::permissions::inbox(user))
 }
 
 async fn options(config: &BusConfig) -> Result<(ConnectOptions, watch::Receiver<u64>), BusError> {
     let options = match &config.credentials {
         Credentials::None => ConnectOptions::new(),
-        Credentials::UserPassword { user, password } => {
-            as_user(user, password.0.clone())
-        }
-        Credentials::UserPasswordFile { user, file } => {
-            as_user(user, password_in(file)?.0)
-        }
+        Credentials::UserPassword { user, password } => as_user(user, password.0.clone()),
+        Credentials::UserPasswordFile { user, file } => as_user(user, password_in(file)?.0),
         Credentials::File(path) => ConnectOptions::with_credentials_file(path)
             .await
             .map_err(|error| BusError::Credentials(format!("{}: {error}", path.display())))?,

@@ -166,9 +166,9 @@ impl HotSubscriber {
     /// connecting is a task of its own and silence is counted from the last byte.
     async fn receive(&mut self) {
         let Some(socket) = &mut self.socket else {
-            let connecting = self.connecting.get_or_insert_with(|| {
-                tokio::spawn(open_at_last(self.config.clone(), self.subject.clone()))
-            });
+            let connecting = self
+                .connecting
+                .get_or_insert_with(|| tokio::spawn(open_at_last(self.config.clone(), self.subject.clone())));
             if let Ok(opened) = connecting.await {
                 (self.socket, self.buffer, self.early) = (Some(opened.socket), opened.buffer, opened.early);
                 (self.heard, self.asked) = (Instant::now(), false);

@@ -7,10 +7,10 @@ use kt_ops::Readiness;
 use kt_venue::Mapping;
 use tokio::sync::{mpsc, watch};
 
-use crate::moderation::{WakeUps, sharpen_timers};
 use crate::FeedError;
 use crate::config::{FeedConfig, VenueConfig};
 use crate::metrics::{self, FeedMetrics};
+use crate::moderation::{WakeUps, sharpen_timers};
 use crate::venue_feed::run_venue;
 
 /// Runs all venues until `shutdown` completes: then every book is checkpointed, the stop announced, and

@@ -379,5 +379,17 @@ macro_rules! event_of {
     };
 }
 event_of!(
-    Trade, Quote, Book, Candle, Mark, Funding, OpenInterest, Liquidation, Instrument, Status, Quarantine, Signal, Order
+    Trade,
+    Quote,
+    Book,
+    Candle,
+    Mark,
+    Funding,
+    OpenInterest,
+    Liquidation,
+    Instrument,
+    Status,
+    Quarantine,
+    Signal,
+    Order
 );

@@ -27,8 +27,8 @@ mod roles;
 mod rows;
 mod signals;
 mod subscriber;
-mod trade;
 mod tiers;
+mod trade;
 mod usage;
 mod worker;
 

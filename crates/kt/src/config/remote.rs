@@ -31,7 +31,11 @@ impl Config {
     pub(crate) fn nats_credentials(&self, name: &str) -> Credentials {
         if unset(&self.nats.password_file) {
             // The server that `kt up` starts knows each service by a password that was made for it.
-            return if self.nats.url.is_empty() { crate::messaging::credentials(self, name) } else { Credentials::None };
+            return if self.nats.url.is_empty() {
+                crate::messaging::credentials(self, name)
+            } else {
+                Credentials::None
+            };
         }
         let user = if self.nats.username.is_empty() { name.to_owned() } else { self.nats.username.clone() };
         Credentials::UserPasswordFile { user, file: self.nats.password_file.clone() }

@@ -77,7 +77,8 @@ impl Probe {
 
 /// Asks Dagster's page for the heartbeats of its daemon.
 async fn dagster_daemon(web: SocketAddr) -> Result<(), String> {
-    const QUESTION: &str = "/graphql?query=%7Binstance%7BdaemonHealth%7BallDaemonStatuses%7BdaemonType%20required%20healthy%7D%7D%7D%7D";
+    const QUESTION: &str =
+        "/graphql?query=%7Binstance%7BdaemonHealth%7BallDaemonStatuses%7BdaemonType%20required%20healthy%7D%7D%7D%7D";
     let (status, body) = http::get(web, QUESTION, LONGEST_BODY).await.map_err(|error| format!("{web}: {error}"))?;
     let answer: serde_json::Value =
         serde_json::from_str(&body).map_err(|error| format!("{web} answered {status}: {error}"))?;

@@ -164,7 +164,9 @@ fn nats(config: &Config) -> Result<ServiceSpec, Error> {
         stop_signal: libc::SIGTERM,
         health: http(config, config.nats.monitor_port, "/healthz"),
         after: &[],
-        ports: [config.nats.port, config.nats.monitor_port, config.nats.leaf_port].map(|port| config.address(port).port()).to_vec(),
+        ports: [config.nats.port, config.nats.monitor_port, config.nats.leaf_port]
+            .map(|port| config.address(port).port())
+            .to_vec(),
         lifeline: false,
         background: false,
     })

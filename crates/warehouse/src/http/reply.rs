@@ -38,13 +38,7 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    pub(super) fn new(
-        shared: &Shared,
-        request: &Request,
-        id: &str,
-        tag: &Arc<str>,
-        flushes: Option<Flushes>,
-    ) -> Self {
+    pub(super) fn new(shared: &Shared, request: &Request, id: &str, tag: &Arc<str>, flushes: Option<Flushes>) -> Self {
         Self {
             id: id.to_owned(),
             tag: Arc::clone(tag),

@@ -69,7 +69,9 @@ pub enum TierError {
         source: ClientError,
     },
     /// The object store failed while a partition moved; the partition stayed where it was.
-    #[error("moving {partition}: {cause}; nothing was lost: what had not moved stays where it was, run the same command again")]
+    #[error(
+        "moving {partition}: {cause}; nothing was lost: what had not moved stays where it was, run the same command again"
+    )]
     Store {
         /// The partition.
         partition: String,
@@ -77,7 +79,9 @@ pub enum TierError {
         cause: String,
     },
     /// The warehouse runs without object storage.
-    #[error("the warehouse has no cold volume; restart it with `kt restart warehouse`, its configuration is written anew")]
+    #[error(
+        "the warehouse has no cold volume; restart it with `kt restart warehouse`, its configuration is written anew"
+    )]
     NoColdVolume,
 }
 
