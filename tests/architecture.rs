@@ -26,7 +26,29 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("alerts", &["ops", "warehouse"]),
     ("backfill", &["model", "venue", "bus", "warehouse", "feed"]),
     ("console", &["model", "bus", "warehouse", "ops"]),
-    ("kt", &["alerts", "model", "venue", "feed", "sim", "store", "bus", "warehouse", "migrate", "backfill", "console", "ops", "backtest", "s3", "signals", "journal", "trading", "execution"]),
+    (
+        "kt",
+        &[
+            "alerts",
+            "model",
+            "venue",
+            "feed",
+            "sim",
+            "store",
+            "bus",
+            "warehouse",
+            "migrate",
+            "backfill",
+            "console",
+            "ops",
+            "backtest",
+            "s3",
+            "signals",
+            "journal",
+            "trading",
+            "execution",
+        ],
+    ),
 ];
 
 /// External crate → the only own crates that may use it.
