@@ -168,7 +168,7 @@ pub(crate) fn ask(config: &Config, request: &Request) -> Result<Answer, Error> {
     })?;
     let failed = || Error::doing("talking to the supervisor");
     let not_json = || Error::doing("talking to the supervisor");
-    stream.set_read_timeout(Some(Duration::from_secs(10))).map_err(failed())?;
+    stream.set_read_timeout(Some(Duration::from_secs(60))).map_err(failed())?;
     let mut text = serde_json::to_string(request).map_err(not_json())?;
     text.push('\n');
     (&stream).write_all(text.as_bytes()).map_err(failed())?;
