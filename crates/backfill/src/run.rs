@@ -1,5 +1,6 @@
 //! The backfill: what is to be done, venue by venue.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -102,10 +103,9 @@ impl Backfill {
         let examined: std::collections::HashSet<_> = fills.iter().map(|fill| fill.key.clone()).collect();
         let mut seen: HashMap<(String, i64), Vec<Kind>> = HashMap::new();
         for gap in gaps.iter().filter(|gap| gap.kind.is_empty() && !examined.contains(&gap.key)) {
-            let key = (gap.venue.clone(), gap.from.0.div_euclid(AROUND));
-            if !seen.contains_key(&key) {
+            if let Entry::Vacant(place) = seen.entry((gap.venue.clone(), gap.from.0.div_euclid(AROUND))) {
                 let window = (Nanos(gap.from.0 - AROUND), Nanos(gap.to.0 + AROUND));
-                seen.insert(key, self.ledger.kinds_seen(&gap.venue, window).await?);
+                place.insert(self.ledger.kinds_seen(&gap.venue, window).await?);
             }
         }
         let kinds = |gap: &Gap| match Kind::from_name(&gap.kind) {

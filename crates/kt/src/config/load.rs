@@ -240,7 +240,8 @@ fn check(config: &Config, merged: &Merged) -> Result<(), (String, String)> {
     }
     let addresses = [("nats.url", &config.nats.url, "nats://"), ("warehouse.url", &config.warehouse.url, "http")];
     for (key, url, scheme) in addresses {
-        if !url.is_empty() && !(url.starts_with(scheme) && url.contains("://")) {
+        let is_address = url.starts_with(scheme) && url.contains("://");
+        if !url.is_empty() && !is_address {
             return Err((key.into(), format!("{url:?} is no address such as {scheme}…")));
         }
     }

@@ -41,8 +41,7 @@ impl Listing {
         book: Book,
         traders: Traders,
         depths: Vec<DepthStream>,
-        first_trade: u64,
-        tape_bytes: usize,
+        (first_trade, tape): (u64, Tape),
     ) -> Self {
         Self {
             place,
@@ -55,7 +54,7 @@ impl Listing {
             next_aggregate: first_trade / 2,
             candle: None,
             candle_changed: false,
-            tape: Tape::new(tape_bytes),
+            tape,
         }
     }
 

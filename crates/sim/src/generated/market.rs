@@ -14,6 +14,7 @@ use super::instrument::{Instrument, instruments};
 use super::listing::{Listing, Place};
 use super::past::Settlements;
 use super::streams::{Slot, Streams};
+use super::tape::Tape;
 use crate::config::GeneratedConfig;
 
 /// Futures count update ids over all instruments of a matching engine, so one book's have holes.
@@ -238,5 +239,5 @@ fn listing(
     };
     let depths = intervals.iter().map(|(slot, millis)| DepthStream::new(*slot, steps(*millis), book.update)).collect();
     let first_trade = random.random_range(100_000_000..4_000_000_000);
-    Listing::new(place, instrument.symbol.clone(), scale, book, traders, depths, first_trade, tape_bytes)
+    Listing::new(place, instrument.symbol.clone(), scale, book, traders, depths, (first_trade, Tape::new(tape_bytes)))
 }

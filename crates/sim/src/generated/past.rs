@@ -97,7 +97,8 @@ fn trades(listing: &Listing, target: &Target) -> Result<Answer, Answer> {
     let tape = &listing.tape;
     if let Some(id) = target.get("fromId") {
         let id = id.parse().map_err(|_| refuse(-1100, "Illegal characters found in parameter 'fromId'."))?;
-        let rows = tape.from_id(id).ok_or_else(|| refuse(-1, "this simulator no longer keeps trades of that id"))?;
+        let rows =
+            tape.beginning_at(id).ok_or_else(|| refuse(-1, "this simulator no longer keeps trades of that id"))?;
         return Ok(list(rows.take(wanted.limit), |buffer, row| trade(buffer, listing, row)));
     }
     let (Some(from), to) = (wanted.from, wanted.to.unwrap_or(i64::MAX)) else {

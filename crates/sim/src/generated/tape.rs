@@ -94,7 +94,7 @@ impl Tape {
     }
 
     /// Trades from this id on; `None` where it is no longer kept.
-    pub fn from_id(&self, id: u64) -> Option<impl Iterator<Item = Aggregate>> {
+    pub fn beginning_at(&self, id: u64) -> Option<impl Iterator<Item = Aggregate>> {
         let is_kept = self.chunks.front().is_none_or(|chunk| chunk.first.id <= id || self.forgotten.is_none());
         let at = self.chunks.partition_point(|chunk| chunk.last.id < id);
         is_kept.then(|| self.chunks.range(at..).flat_map(Chunk::rows).skip_while(move |row| row.id < id))
@@ -200,10 +200,10 @@ mod tests {
         assert_eq!(kept, rows[rows.len() - kept.len()..]);
         assert!(kept[0].time >= forgotten);
         let from = rows[11_111];
-        assert_eq!(tape.from_id(from.id).unwrap().collect::<Vec<_>>(), rows[11_111..]);
+        assert_eq!(tape.beginning_at(from.id).unwrap().collect::<Vec<_>>(), rows[11_111..]);
         let since: Vec<Aggregate> = rows.iter().copied().filter(|row| row.time >= from.time).collect();
         assert_eq!(tape.since(from.time).collect::<Vec<_>>(), since);
         assert_eq!(tape.newest(10).collect::<Vec<_>>(), rows[rows.len() - 10..]);
-        assert!(tape.from_id(500).is_none());
+        assert!(tape.beginning_at(500).is_none());
     }
 }

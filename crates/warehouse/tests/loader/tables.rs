@@ -223,7 +223,7 @@ fn order<'a>(header: Header<'a>, id: &'a str, number: u64) -> Order<'a> {
         quote_ts: None,
         signal_ts: None,
         basis_bps: None,
-        z_score: (number % 2 == 0).then_some(number as f64),
+        z_score: number.is_multiple_of(2).then_some(number as f64),
         edge_bps: None,
         reason: label(""),
         detail: "",
