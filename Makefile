@@ -48,7 +48,6 @@ down:
 
 test: setup
 	@python3 setup/system.py test
-	@python3 setup/delivery.py
 	@python3 setup/python.py tools
 	@$(MAKE) --no-print-directory web
 	@python3 tests/run.py

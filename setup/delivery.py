@@ -6,6 +6,7 @@ pip's (checked by hashes). What cannot be had is named and left out; the checks 
 """
 
 import argparse
+import functools
 import hashlib
 import os
 import pathlib
@@ -15,6 +16,7 @@ import sys
 import tarfile
 import tempfile
 import venv
+from collections.abc import Callable
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "deploy/check/tools/requirements.txt"
@@ -36,9 +38,9 @@ def default_directory() -> pathlib.Path:
     return pathlib.Path.home() / ".local/share/kubetrader/tools"
 
 
-def run(command: list[str], **options) -> None:
+def run(command: list[str], environment: dict[str, str] | None = None, folder: str | None = None) -> None:
     """Runs a command; what it said on the error output is the exception's text."""
-    result = subprocess.run(command, capture_output=True, text=True, **options)
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder)
     if result.returncode != 0:
         lines = (result.stderr or result.stdout).strip().splitlines()
         raise RuntimeError(" / ".join(lines[-3:]) or f"{command[0]} failed")
@@ -49,7 +51,7 @@ def install_go_tool(folder: pathlib.Path, module: str) -> None:
         raise RuntimeError("go is not installed")
     environment = {**os.environ, "GOBIN": str(folder / "bin"), "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=mod"}
     with tempfile.TemporaryDirectory() as empty:
-        run(["go", "install", module], env=environment, cwd=empty)
+        run(["go", "install", module], environment, empty)
 
 
 def install_python(folder: pathlib.Path) -> None:
@@ -99,7 +101,9 @@ def install_gateway(folder: pathlib.Path) -> None:
                 if member.isfile() and inner.startswith(GATEWAY_PARTS) and ".." not in inner:
                     target = place / inner
                     target.parent.mkdir(parents=True, exist_ok=True)
-                    target.write_bytes(source.extractfile(member).read())
+                    content = source.extractfile(member)
+                    if content is not None:
+                        target.write_bytes(content.read())
 
 
 def wanted(name: str) -> str:
@@ -115,8 +119,11 @@ def main() -> int:
     parser.add_argument("--folder", type=pathlib.Path, default=default_directory(), help="where to install")
     folder = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
-    steps = {name: (lambda module=module: install_go_tool(folder, module)) for name, module in GO_TOOLS.items()}
-    steps |= {"python": lambda: install_python(folder), "gateway": lambda: install_gateway(folder)}
+    steps: dict[str, Callable[[], None]] = {
+        name: functools.partial(install_go_tool, folder, module) for name, module in GO_TOOLS.items()
+    }
+    steps["python"] = functools.partial(install_python, folder)
+    steps["gateway"] = functools.partial(install_gateway, folder)
     for name, install in steps.items():
         stamp = folder / f".{name}"
         if stamp.exists() and stamp.read_text() == wanted(name):
