@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use async_nats::Subscriber;
+use async_nats::client::RequestErrorKind;
 use futures::StreamExt;
 use kt_model::subject;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{Bus, BusError};
+
+/// How long a service without listeners counts as one that is starting.
+const STARTING: Duration = Duration::from_secs(1);
 
 /// Receives the requests of one topic for one service.
 pub struct OperationsService {
@@ -39,8 +43,19 @@ impl Bus {
         let subject = subject::operations(topic, service);
         let failed = |cause: String| BusError::Publish { subject: subject.clone(), cause };
         let payload = serde_json::to_vec(question).map_err(|error| failed(error.to_string()))?;
-        let answer = self.client.request(subject.clone(), payload.into());
-        let answer = tokio::time::timeout(within, answer)
+        let started = tokio::time::Instant::now();
+        let asked = async {
+            loop {
+                match self.client.request(subject.clone(), payload.clone().into()).await {
+                    // The service may be starting: the server does not know its subscription yet.
+                    Err(error) if error.kind() == RequestErrorKind::NoResponders && started.elapsed() < STARTING => {
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                    }
+                    answer => return answer,
+                }
+            }
+        };
+        let answer = tokio::time::timeout(within, asked)
             .await
             .map_err(|_| BusError::Timeout { what: "a request", after: within })?
             .map_err(|error| failed(error.to_string()))?;

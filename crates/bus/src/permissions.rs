@@ -31,8 +31,8 @@ pub(crate) fn permissions(user: &str) -> Value {
     let (publish, mut subscribe) = match user {
         "kt-feed" => (writer(&["md.v1.>", "log.v1.>"]), vec!["ops.v1.>"]),
         "kt-load" => (loader(), vec!["ops.v1.>"]),
-        // Shows and changes nothing, not even a bucket.
-        "kt-console" => (Vec::new(), vec!["md.v1.>", "sig.v1.>", "ord.v1.>", "ops.v1.>"]),
+        // Shows and changes nothing, not even a bucket; its audit compares what writers have accepted.
+        "kt-console" => (audited(), vec!["md.v1.>", "sig.v1.>", "ord.v1.>", "ops.v1.>"]),
         "kt-signals" => (writer(&["sig.v1.>", "log.v1.signal.>"]), vec!["md.v1.>", "ops.v1.>"]),
         "kt-trade" => (writer(&["ord.v1.>", "log.v1.order.>"]), vec!["md.v1.>", "sig.v1.>", "ops.v1.>"]),
         // Writes what was missed into the log as any writer does, never onto the hot path.
@@ -59,6 +59,14 @@ fn bucket(stream: &str) -> Vec<String> {
 fn reads(stream: &str) -> Vec<String> {
     let calls = ["DIRECT.GET", "STREAM.MSG.GET", "CONSUMER.CREATE", "CONSUMER.INFO", "CONSUMER.DELETE"];
     calls.iter().flat_map(|call| [format!("$JS.API.{call}.{stream}"), format!("$JS.API.{call}.{stream}.>")]).collect()
+}
+
+/// What an audit reads.
+fn audited() -> Vec<String> {
+    let mut allowed = words(&["$JS.API.INFO", "$JS.API.STREAM.INFO.LOG", "$JS.FC.>"]);
+    allowed.push(format!("$JS.API.STREAM.INFO.{ACCEPTED}"));
+    allowed.extend(reads(ACCEPTED));
+    allowed
 }
 
 /// The log itself: making it, adapting its limits, looking at its state.

@@ -102,7 +102,7 @@ fn detached_platform_notices_a_frozen_service_and_goes_down_although_one_is_stuc
         Some(platform.service("nats")).filter(|now| now["state"] == "healthy" && now["pid"] != u64::from(pid))
     });
     let (code, _, err) = run(&mut platform.kt(&["restart", "nosuch"]));
-    assert!(code == 1 && err.contains("postgres, nats, warehouse"), "{err}");
+    assert!(code == 1 && err.contains("postgres, nats, s3, warehouse"), "{err}");
 
     let pid = platform.service("nats")["pid"].as_u64().expect("runs");
     signal(u32::try_from(pid).expect("a pid"), "STOP");

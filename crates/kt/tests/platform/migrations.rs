@@ -97,6 +97,11 @@ fn first_script(directory: &Path) -> PathBuf {
     let entries = fs::read_dir(directory).expect("scripts").flatten().map(|entry| entry.path());
     let mut versioned: Vec<_> =
         entries.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('V'))).collect();
-    versioned.sort();
+    // By number, not by letters: V13 comes after V2. A script that is missing at the end is a future one to Flyway.
+    let version = |path: &PathBuf| {
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        name[1..].split('_').next().expect("a version").parse::<u32>().expect("a number")
+    };
+    versioned.sort_by_key(version);
     versioned.remove(0)
 }
