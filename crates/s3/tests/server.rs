@@ -20,8 +20,8 @@ fn config(directory: &Path, keep_free: u64) -> S3Config {
         listen: free(),
         operations: free(),
         directory: directory.to_owned(),
-        buckets: vec!["a".to_owned(), "b".to_owned()],
-        users: vec![user("alice", "a"), user("bob", "b")],
+        buckets: vec!["own".to_owned(), "other".to_owned()],
+        users: vec![user("alice", "own"), user("bob", "other")],
         keep_free,
         free_bytes: |_| Ok(1000),
     }
@@ -48,11 +48,11 @@ async fn each_user_has_its_bucket_and_no_other() {
     let directory = tempfile::tempdir().expect("directory");
     let config = config(directory.path(), 0);
     let (stop, served) = start(&config).await;
-    client(&config, "alice", "alice-secret", "a").probe("dir/object").await.expect("her own bucket");
+    client(&config, "alice", "alice-secret", "own").probe("dir/object").await.expect("her own bucket");
     for (user, secret, bucket) in [
-        ("alice", "alice-secret", "b"),
-        ("alice", "bob-secret", "a"),
-        ("nobody", "alice-secret", "a"),
+        ("alice", "alice-secret", "other"),
+        ("alice", "bob-secret", "own"),
+        ("nobody", "alice-secret", "own"),
         ("alice", "alice-secret", "new"),
     ] {
         let refused = client(&config, user, secret, bucket);
@@ -62,7 +62,7 @@ async fn each_user_has_its_bucket_and_no_other() {
         }
     }
     // Without a signature nothing is answered but that one is wanted.
-    let answer = reqwest::get(format!("http://{}/a/dir/object", config.listen)).await.expect("an answer");
+    let answer = reqwest::get(format!("http://{}/own/dir/object", config.listen)).await.expect("an answer");
     assert_eq!(answer.status().as_u16(), 403);
     let metrics = reqwest::get(format!("http://{}/metrics", config.operations)).await.expect("an answer");
     let metrics = metrics.text().await.expect("text");
@@ -70,7 +70,7 @@ async fn each_user_has_its_bucket_and_no_other() {
     assert!(metrics.contains("kt_s3_refused_total{cause=\"anonymous\"} 1"), "{metrics}");
     drop(stop);
     served.await.expect("no panic").expect("stops in order");
-    let gone = client(&config, "alice", "alice-secret", "a").probe("x").await;
+    let gone = client(&config, "alice", "alice-secret", "own").probe("x").await;
     assert!(matches!(gone, Err(S3Error::Unreachable { .. })), "{gone:?}");
 }
 
@@ -80,11 +80,11 @@ async fn lists_are_read_to_their_end_and_a_full_disk_refuses_writes_only() {
     let open = config(directory.path(), 0);
     let (stop, served) = start(&open).await;
     for number in 0..2_345 {
-        let folder = directory.path().join(format!("a/p{}", number % 7));
+        let folder = directory.path().join(format!("own/p{}", number % 7));
         std::fs::create_dir_all(&folder).expect("folder");
         std::fs::write(folder.join(number.to_string()), vec![0; number % 5]).expect("object");
     }
-    let alice = client(&open, "alice", "alice-secret", "a");
+    let alice = client(&open, "alice", "alice-secret", "own");
     let all = alice.list("").await.expect("a list");
     let keys: std::collections::BTreeSet<_> = all.iter().map(|object| object.key.as_str()).collect();
     assert_eq!((all.len(), keys.len()), (2_345, 2_345));
@@ -94,7 +94,7 @@ async fn lists_are_read_to_their_end_and_a_full_disk_refuses_writes_only() {
 
     let full = config(directory.path(), 2000);
     let (stop, served) = start(&full).await;
-    let alice = client(&full, "alice", "alice-secret", "a");
+    let alice = client(&full, "alice", "alice-secret", "own");
     let refused = alice.probe("x").await;
     assert!(matches!(refused, Err(S3Error::Full { .. })), "{refused:?}");
     assert_eq!(alice.list("").await.expect("reading goes on").len(), 2_345);

@@ -174,6 +174,13 @@ async fn a_deleted_stream_is_filled_again_from_what_has_not_landed() {
                     let block =
                         if kind == Kind::Mark { landed_mark } else { writer.borrow_mut().spool().highest_block(kind) };
                     let key = LandedKey { writer: "feed-test".to_owned(), epoch, kind };
+                    // Only what the log holds can have landed.
+                    let end = Instant::now() + Duration::from_secs(10);
+                    while bus.last_block(kind, VENUE, "feed-test").await.unwrap().map_or(0, |last| last.number) < block
+                    {
+                        assert!(Instant::now() < end, "the log does not get the blocks of {kind}");
+                        tokio::time::sleep(Duration::from_millis(10)).await;
+                    }
                     landed.put(&key, block).await.unwrap();
                 }
                 tokio::time::sleep(Duration::from_millis(300)).await;
