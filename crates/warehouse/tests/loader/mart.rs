@@ -303,7 +303,9 @@ pub async fn basis_carries_quotes_no_further_than_stated() {
         let age = (row.second + 1) * 1_000 - quoted.1;
         let fresh = (age <= 5_000).then_some(());
         assert_eq!(row.spot_age_ms, fresh.map(|()| age as u32), "{row:?}");
-        assert_eq!(row.spot_mid, fresh.map(|()| quoted.0), "{row:?}");
+        // The engine's way from a decimal to a float may miss the nearest one.
+        assert_eq!(row.spot_mid.is_some(), fresh.is_some(), "{row:?}");
+        assert!(row.spot_mid.is_none_or(|mid| (mid - quoted.0).abs() < 1e-9), "{row:?}");
         assert_eq!((row.perp_mid, row.perp_age_ms), (Some(2_001.000_5), Some(750)), "{row:?}");
         let basis = fresh.map(|()| (2_001.000_5 - quoted.0) / quoted.0 * 10_000.0);
         assert!(row.basis_bps.is_some() == basis.is_some(), "{row:?}");
