@@ -89,8 +89,8 @@ test('range, instrument and moment stand in the address; keys move between tabs'
   const { page, complaints } = await fresh(1440, 900);
   await page.goto(`${stage.url}/basis?instrument=binance_usdm/ETH-USDT-USDT-PERP&range=900`);
   await settled(page);
-  assert.equal(await page.getByLabel('Range').inputValue(), '900');
-  await page.getByLabel('Range').selectOption('21600');
+  assert.equal(await page.getByLabel('Range', { exact: true }).inputValue(), '900');
+  await page.getByLabel('Range', { exact: true }).selectOption('21600');
   assert.match(page.url(), /\/basis\?instrument=binance_usdm\/ETH-USDT-USDT-PERP&range=21600$/);
   await page.locator('body').press('3');
   assert.match(page.url(), /\/funding\?instrument=binance_usdm\/ETH-USDT-USDT-PERP&range=21600$/);
@@ -130,6 +130,8 @@ test('the frame is painted within a second, and stays when the page’s part com
   if (!browser) return t.skip(stage.reason);
   const { page } = await fresh(1440, 900);
   await page.goto(`${stage.url}/basis`);
+  // The paint's entry comes after the load event.
+  await page.waitForFunction(() => performance.getEntriesByName('first-contentful-paint').length > 0);
   const paint = await page.evaluate(
     () => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? Number.POSITIVE_INFINITY,
   );
