@@ -97,7 +97,11 @@ mod tests {
         for counted in (0..106_651).step_by(7) {
             assert_eq!(day(&day_text(counted)), Some(counted));
         }
-        assert_eq!((day_text(106_651).as_str(), day("2262-01-01")), ("2262-01-01", None), "beyond what nanoseconds count");
+        assert_eq!(
+            (day_text(106_651).as_str(), day("2262-01-01")),
+            ("2262-01-01", None),
+            "beyond what nanoseconds count"
+        );
         assert_eq!(day_text(0), "1970-01-01");
         assert_eq!(day("2024-02-29"), Some(19_782));
         assert_eq!((day("2023-02-29"), day("2026-13-01"), day("today")), (None, None, None));
