@@ -3,7 +3,7 @@
 FROM maven:3.9.9-eclipse-temurin-17 AS flyway
 WORKDIR /src
 COPY deploy/images/flyway/pom.xml ./
-RUN --mount=type=cache,target=/root/.m2 mvn -q -B dependency:copy-dependencies -DoutputDirectory=/flyway/lib
+RUN --mount=type=cache,target=/var/cache/maven mvn -q -B -Dmaven.repo.local=/var/cache/maven dependency:copy-dependencies -DoutputDirectory=/flyway/lib
 
 FROM eclipse-temurin:17.0.13_11-jre-jammy
 RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin kubetrader

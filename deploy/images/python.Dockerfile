@@ -2,16 +2,16 @@
 # The Python side, one stage for each image: docker build -f deploy/images/python.Dockerfile --target orchestration .
 FROM python:3.11.13-slim-bookworm AS base
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-RUN useradd --system --uid 10001 --user-group --create-home --home-dir /work --shell /usr/sbin/nologin kubetrader
-WORKDIR /work
+RUN useradd --system --uid 10001 --user-group --create-home --home-dir /home/kubetrader --shell /usr/sbin/nologin kubetrader
+WORKDIR /home/kubetrader
 
 # Dagster and dbt: the code location, and every run's pod, which Kubernetes' run launcher starts.
 FROM base AS orchestration
 COPY orchestration/requirements.txt deploy/images/run-launcher-requirements.txt /tmp/
 RUN pip install --require-hashes --no-deps -r /tmp/requirements.txt \
     && pip install --require-hashes --no-deps -r /tmp/run-launcher-requirements.txt
-COPY --chown=10001:10001 orchestration /work/orchestration
-ENV PYTHONPATH=/work/orchestration
+COPY --chown=10001:10001 orchestration /home/kubetrader/orchestration
+ENV PYTHONPATH=/home/kubetrader/orchestration
 USER 10001:10001
 EXPOSE 3030
 
@@ -28,7 +28,7 @@ COPY deploy/images/kernel-requirements.txt /tmp/
 RUN pip install --require-hashes --no-deps -r /tmp/kernel-requirements.txt
 COPY --from=gateway --chmod=0755 /gateway/etc/kernel-launchers/bootstrap/bootstrap-kernel.sh /usr/local/bin/
 COPY --from=gateway /gateway/etc/kernel-launchers/python /usr/local/bin/kernel-launchers/python
-ENV KERNEL_LANGUAGE=python HOME=/work MPLCONFIGDIR=/tmp
+ENV KERNEL_LANGUAGE=python HOME=/home/kubetrader MPLCONFIGDIR=/tmp
 USER 10001:10001
 CMD ["/usr/local/bin/bootstrap-kernel.sh"]
 
