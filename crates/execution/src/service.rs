@@ -85,12 +85,6 @@ impl Service {
         let hot = HotPublisher::connect(&bus, HotConfig::default()).await?;
         let Ready { journal, core, publisher, steps, tell } = recover::recover(config, &bus, &metrics).await?;
         let (standing, watched) = watch::channel(Standing::default());
-        let answers = control::answer(bus.clone(), sender.clone(), watched);
-        tokio::spawn(async move {
-            if let Err(error) = answers.await {
-                tracing::error!(%error, "nobody listens to the kill switch's subject any more");
-            }
-        });
         let mut service = Self {
             legs: TradingConfig::parse(&config.strategies)?.legs(),
             journal,
@@ -102,13 +96,20 @@ impl Service {
             publisher,
             steps,
             metrics,
-            commands: sender,
+            commands: sender.clone(),
             standing,
             halted_for_store: false,
             tape_left: config.limits.tape_bytes,
         };
         let described = described(&bus, &service.legs).await?;
         service.begin(&config.strategies, tell, &described)?;
+        // Asked earlier, it would answer before it knows whether trading is forbidden.
+        let answers = control::answer(bus, sender, watched);
+        tokio::spawn(async move {
+            if let Err(error) = answers.await {
+                tracing::error!(%error, "nobody listens to the kill switch's subject any more");
+            }
+        });
         Ok(service)
     }
 
