@@ -1,7 +1,8 @@
-//! Puts the SQL scripts below `sql/` and the sources of the orchestration into the binary.
+//! Puts the SQL scripts below `sql/`, the sources of the orchestration and the commit into the binary.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::{env, fs};
 
 /// Constant, folder below the repository's root, files' extension.
@@ -22,8 +23,34 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         writeln!(code, "];")?;
     }
     orchestration(&root, &mut code)?;
+    println!("cargo:rustc-env=KT_COMMIT={}", commit(&root));
     fs::write(Path::new(&env::var("OUT_DIR")?).join("embedded.rs"), code)?;
     Ok(())
+}
+
+/// What the program is built from: KT_COMMIT where somebody states it (an image has no checkout), else what
+/// git says. Builds with debug assertions are nobody's results: they do not ask git, so that a commit does not
+/// compile them again.
+fn commit(root: &Path) -> String {
+    println!("cargo:rerun-if-env-changed=KT_COMMIT");
+    if let Some(stated) = env::var("KT_COMMIT").ok().filter(|stated| !stated.is_empty()) {
+        return stated;
+    }
+    if env::var_os("CARGO_CFG_DEBUG_ASSERTIONS").is_some() {
+        return "unknown".to_owned();
+    }
+    let git = |arguments: &[&str]| {
+        let said = Command::new("git").arg("-C").arg(root).args(arguments).output().ok()?;
+        said.status.success().then(|| String::from_utf8_lossy(&said.stdout).trim().to_owned())
+    };
+    // HEAD names a branch or a commit; the branch's own file changes with every commit.
+    let branch = git(&["symbolic-ref", "-q", "HEAD"]);
+    for name in ["HEAD".to_owned(), "packed-refs".to_owned()].into_iter().chain(branch) {
+        if let Some(path) = git(&["rev-parse", "--git-path", &name]).map(|path| root.join(path)).filter(|path| path.exists()) {
+            println!("cargo:rerun-if-changed={}", path.display());
+        }
+    }
+    git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// The sources of the orchestration with their paths; what they write when they run is not among them.

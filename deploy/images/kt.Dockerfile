@@ -12,6 +12,9 @@ WORKDIR /src
 COPY . .
 # The page is part of the binary.
 COPY --from=page /src/web/dist web/dist
+# An image's context has no history: results name the commit that they were made with.
+ARG COMMIT
+ENV KT_COMMIT=${COMMIT}
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
     cargo build --release --locked -p kt && cp target/release/kt /kt
 

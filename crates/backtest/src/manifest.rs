@@ -25,7 +25,7 @@ pub struct Manifest {
     pub markets: Vec<crate::Market>,
     /// Kinds of event that were read.
     pub kinds: Vec<String>,
-    /// Version of the program and, where it was built from a checkout, its commit.
+    /// The program: its version, the commit it was built from, and a hash of its file.
     pub code: String,
     /// File of the strategy's configuration.
     pub strategy_file: String,

@@ -1,7 +1,6 @@
 //! How the order of receipt, by which the warehouse is replayed, differs from the order in which a live
 //! service took the same events in.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use kt_journal::replay;
@@ -15,21 +14,27 @@ use crate::manifest::OrderDifference;
 #[derive(Debug, Default)]
 pub struct OrderWatch {
     newest: Nanos,
-    newest_by_writer: BTreeMap<String, Nanos>,
+    /// Few writers: looked through in order.
+    newest_by_writer: Vec<(Box<str>, Nanos)>,
     difference: OrderDifference,
 }
 
 impl OrderWatch {
     /// Looks at the next input.
+    #[inline]
     pub fn observe(&mut self, input: &Input<'_>) {
         let Input::Event { position, event } = input else { return };
         let received = event.header().recv_ts;
         let difference = &mut self.difference;
         difference.events += 1;
-        let own = match self.newest_by_writer.get_mut(position.writer) {
-            Some(newest) => newest,
-            None => self.newest_by_writer.entry(position.writer.to_owned()).or_default(),
+        let own = match self.newest_by_writer.iter().position(|(writer, _)| **writer == *position.writer) {
+            Some(place) => place,
+            None => {
+                self.newest_by_writer.push((position.writer.into(), Nanos::default()));
+                self.newest_by_writer.len() - 1
+            }
         };
+        let own = &mut self.newest_by_writer[own].1;
         if received < self.newest {
             difference.overtaken += 1;
             difference.largest = difference.largest.max(self.newest.0 - received.0);

@@ -21,6 +21,19 @@ pub enum Source {
     Live,
 }
 
+/// What storage costs, for a GB of 10^9 bytes and month.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CostConfig {
+    /// Of the local disk.
+    pub hot_price: f64,
+    /// Of the object store.
+    pub cold_price: f64,
+    /// Days after which data turns cold; `None`: it never does by itself.
+    pub hot_days: Option<u32>,
+    /// What prices are stated in.
+    pub currency: String,
+}
+
 /// Configuration of [`crate::serve`].
 #[derive(Clone, Debug)]
 pub struct ConsoleConfig {
@@ -50,6 +63,8 @@ pub struct ConsoleConfig {
     pub demonstration: bool,
     /// How long a token of the page is good.
     pub token_lifetime: Duration,
+    /// Prices of storage; without them the page tells no cost.
+    pub cost: Option<CostConfig>,
 }
 
 impl ConsoleConfig {
@@ -69,6 +84,7 @@ impl ConsoleConfig {
             max_clients: 64,
             demonstration: false,
             token_lifetime: Duration::from_secs(120),
+            cost: None,
         }
     }
 }

@@ -31,7 +31,7 @@ use tokio::sync::{Semaphore, mpsc, watch as channel};
 use tokio::task::JoinSet;
 use tower_http::compression::CompressionLayer;
 
-pub use config::{ConsoleConfig, Source};
+pub use config::{ConsoleConfig, CostConfig, Source};
 pub use error::ConsoleError;
 pub use hot::scanner::AgeLimits;
 
@@ -139,6 +139,7 @@ fn start(
         places: Arc::new(Semaphore::new(config.max_clients)),
         started_ms: wall_clock().0 / 1_000_000,
         demonstration: api::Demonstration::default(),
+        cost: api::Counted::default(),
     })
 }
 

@@ -10,10 +10,10 @@ use tokio::sync::mpsc;
 
 use crate::error::ExecutionError;
 
-/// Batches of steps that may wait.
-const QUEUE: usize = 4_096;
-/// Steps written in one transaction.
-const BATCH: usize = 256;
+/// Steps that may wait.
+const QUEUE: usize = 16_384;
+/// Steps written in one transaction, at most: what has come meanwhile.
+const BATCH: usize = 1_024;
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// The way to PostgreSQL.

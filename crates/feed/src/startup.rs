@@ -79,6 +79,10 @@ pub struct OpenWriter {
     pub writer: Rc<RefCell<Writer>>,
     /// What an earlier run left behind.
     pub recovered: Recovered,
+    /// Whether the log or the spool knows an earlier run of this writer.
+    pub has_predecessor: bool,
+    /// When it was opened: what is missing after an earlier run is told up to here.
+    pub begun: Nanos,
     purpose: Purpose,
     appended: Rc<Notify>,
     stage: LogStage,
@@ -124,7 +128,20 @@ impl OpenWriter {
         let accepted = bus.accepted().await?;
         let (bus, synchronise_every) = (bus.clone(), config.synchronise_every);
         let purpose = config.purpose;
-        let open = Self { purpose, writer, recovered, appended, stage, accepted, bus, synchronise_every, clock };
+        let has_predecessor = known > 0;
+        let open = Self {
+            purpose,
+            writer,
+            recovered,
+            has_predecessor,
+            begun: clock.wall(),
+            appended,
+            stage,
+            accepted,
+            bus,
+            synchronise_every,
+            clock,
+        };
         if purpose == Purpose::Live {
             open.announce_start(known);
         }
@@ -175,7 +192,13 @@ impl OpenWriter {
             tracing::warn!(torn, ?damaged, "the spool's end was cut back to its last whole block");
         }
         self.announce(State::Started, "start", &format!("previous epoch {known}"));
-        if known == 0 || (recovered.epoch == known && recovered.stopped_in_order) {
+        if known == 0 {
+            return;
+        }
+        if recovered.epoch == known && recovered.stopped_in_order {
+            // Nothing that was accepted is missing; what the exchange sent meanwhile is.
+            let detail = format!("epoch {known} was stopped in order");
+            self.announce_restart(&detail);
             return;
         }
         for hole in &recovered.unspooled {
@@ -189,9 +212,14 @@ impl OpenWriter {
             self.writer.borrow_mut().event(&Event::Status(row));
         }
         let detail = format!("epoch {known} ended unannounced after counter {}", recovered.last_counter);
-        let mut row = status_row(&self.clock, State::Gap, "restart", &detail);
-        row.from_ts = recovered.last_publish;
-        row.to_ts = Some(self.clock.wall());
+        self.announce_restart(&detail);
+    }
+
+    /// Nobody listened from the last row of the earlier run until now; until the first connection is told by it.
+    fn announce_restart(&self, detail: &str) {
+        let mut row = status_row(&self.clock, State::Gap, "restart", detail);
+        row.from_ts = self.recovered.last_publish;
+        row.to_ts = Some(self.begun);
         self.writer.borrow_mut().event(&Event::Status(row));
     }
 }

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use kt_bus::Bus;
-use kt_venue::{Catalogue, ConnectionPlan, Mapping, Session, SessionConfig};
+use kt_model::Nanos;
+use kt_venue::{Catalogue, ConnectionPlan, Mapping, Session, SessionConfig, Unheard};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::watch;
@@ -27,6 +28,9 @@ use crate::writer::Writer;
 
 /// How much longer than another line a leading line may be silent, ns.
 const LEADER_SILENCE: i64 = 2_000_000_000;
+
+/// The first connection of a venue that was never heard may take this long. Later the exchange was out of reach: a gap.
+const FIRST_CONNECTION_WITHIN: Duration = Duration::from_secs(30);
 
 /// What the connections of a venue share. All on one thread.
 pub(crate) struct VenueShared {
@@ -129,7 +133,15 @@ pub(crate) async fn run_venue(
         emitted: RefCell::new(HashMap::new()),
         venue: name,
     });
-    let feed = VenueFeed { shared, mapping, config: venue.clone(), planned: HashSet::new(), next_connection: 1 };
+    let feed = VenueFeed {
+        shared,
+        mapping,
+        config: venue.clone(),
+        planned: HashSet::new(),
+        next_connection: 1,
+        begun: open.begun,
+        has_predecessor: open.has_predecessor,
+    };
     let work = feed.run(stop, ready);
     let outcome = open.run(work, config.stop_within).await;
     if let Some(thread) = recorder_thread {
@@ -147,6 +159,8 @@ pub(crate) struct VenueFeed {
     /// Subscriptions that have a connection: segment, channel, symbol.
     planned: HashSet<(String, String, Option<String>)>,
     next_connection: u32,
+    begun: Nanos,
+    has_predecessor: bool,
 }
 
 impl VenueFeed {
@@ -155,7 +169,7 @@ impl VenueFeed {
         let mut connections = JoinSet::new();
         let first = async {
             self.fetch_lists(true).await;
-            self.connect(&mut connections);
+            self.connect(&mut connections, true);
         };
         tokio::select! {
             () = first => ready(),
@@ -168,7 +182,7 @@ impl VenueFeed {
                 _ = stop.wait_for(|stop| *stop) => break,
             }
             tokio::select! {
-                () = self.fetch_lists(false) => self.connect(&mut connections),
+                () = self.fetch_lists(false) => self.connect(&mut connections, false),
                 _ = stop.wait_for(|stop| *stop) => break,
             }
         }
@@ -192,8 +206,17 @@ impl VenueFeed {
         Duration::from_secs(u64::from(seconds.max(60)))
     }
 
+    /// What is planned at the start was wanted since then: after an earlier run every moment of it is missing. The past
+    /// of a recording is no gap.
+    fn unheard(&self) -> Option<Unheard> {
+        let within = if self.has_predecessor { Duration::ZERO } else { FIRST_CONNECTION_WITHIN };
+        let at_least = i64::try_from(within.as_nanos()).unwrap_or(i64::MAX);
+        (!self.config.is_recording && !self.config.recorded_clock).then_some(Unheard { since: self.begun, at_least })
+    }
+
     /// Opens connections for all that is wanted and has none.
-    fn connect(&mut self, connections: &mut JoinSet<()>) {
+    fn connect(&mut self, connections: &mut JoinSet<()>, is_first: bool) {
+        let unheard = self.unheard().filter(|_| is_first);
         for segment in self.segments() {
             self.assume_chosen(&segment);
             let plan = {
@@ -210,7 +233,7 @@ impl VenueFeed {
                     self.planned.insert((segment.clone(), wanted.channel.clone(), wanted.symbol.clone()))
                 });
                 if !plan.subscriptions.is_empty() {
-                    self.open(&plan, connections);
+                    self.open(&plan, unheard, connections);
                 }
             }
         }
@@ -226,7 +249,7 @@ impl VenueFeed {
         }
     }
 
-    fn open(&mut self, plan: &ConnectionPlan, connections: &mut JoinSet<()>) {
+    fn open(&mut self, plan: &ConnectionPlan, unheard: Option<Unheard>, connections: &mut JoinSet<()>) {
         for (line, address) in self.config.lines.clone().iter().enumerate() {
             let config = SessionConfig {
                 segment: plan.segment.clone(),
@@ -234,6 +257,7 @@ impl VenueFeed {
                 line: line as u8,
                 subscriptions: plan.subscriptions.clone(),
                 any_trade_channel: self.config.is_recording,
+                unheard,
                 ..SessionConfig::default()
             };
             let session = Session::new(self.mapping.clone(), self.shared.catalogue.borrow().clone(), config);

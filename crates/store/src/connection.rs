@@ -6,6 +6,7 @@ use tokio_postgres::{Client, NoTls};
 
 use crate::Error;
 use crate::error::reason;
+use crate::orders::OrderStatements;
 
 /// How to reach the database.
 #[derive(Clone)]
@@ -36,6 +37,7 @@ impl std::fmt::Debug for StoreConfig {
 /// An open connection. It closes when dropped.
 pub struct Store {
     pub(crate) client: Client,
+    pub(crate) order_statements: Option<OrderStatements>,
 }
 
 impl Store {
@@ -103,6 +105,6 @@ impl Store {
                 tracing::warn!(error = reason(&error), "connection to PostgreSQL ended");
             }
         });
-        Ok(Self { client })
+        Ok(Self { client, order_statements: None })
     }
 }

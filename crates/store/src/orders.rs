@@ -1,52 +1,106 @@
-//! Writing steps of orders. A step is known by its number: writing it again changes nothing.
+//! Writing steps of orders, many at a time. A step is known by its number: writing it again changes nothing.
+
+use std::collections::HashSet;
 
 use kt_model::{Decimal, Nanos, Order, OrderStep};
-use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
+use tokio_postgres::{Statement, Transaction};
 
 use crate::{Error, Store};
 
-/// Decimals travel as text: no digit may pass through a float.
-const INSERT_STEP: &str = "INSERT INTO order_step VALUES (
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
-    $15::text::numeric, $16::text::numeric, $17::text::numeric, $18::text::numeric, $19::text::numeric, $20,
-    $21::text::numeric, $22::text::numeric, $23::text::numeric, $24::text::numeric, $25::text::numeric,
-    $26::text::numeric, $27::text::numeric, $28::text::numeric, $29, $30, $31, $32, $33, $34, $35)
-    ON CONFLICT (sequence) DO NOTHING";
+/// One array for each column; decimals travel as text: no digit may pass through a float.
+const INSERT_STEPS: &str = "INSERT INTO order_step
+    SELECT sequence, step, event_ts, happened_ts, published_ts, strategy, venue, instrument, client_order_id,
+        venue_order_id, fill_id, intent, side, time_in_force, limit_price::numeric, quantity::numeric,
+        filled::numeric, fill_price::numeric, fill_quantity::numeric, liquidity, fee::numeric, cash::numeric,
+        funding_rate::numeric, position::numeric, bid_price::numeric, bid_quantity::numeric, ask_price::numeric,
+        ask_quantity::numeric, quote_ts, signal_ts, basis_bps, z_score, edge_bps, reason, detail
+    FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[],
+        $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],
+        $16::text[], $17::text[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[],
+        $24::text[], $25::text[], $26::text[], $27::text[], $28::text[], $29::bigint[], $30::bigint[],
+        $31::float8[], $32::float8[], $33::float8[], $34::text[], $35::text[])
+    AS given (sequence, step, event_ts, happened_ts, published_ts, strategy, venue, instrument, client_order_id,
+        venue_order_id, fill_id, intent, side, time_in_force, limit_price, quantity, filled, fill_price,
+        fill_quantity, liquidity, fee, cash, funding_rate, position, bid_price, bid_quantity, ask_price,
+        ask_quantity, quote_ts, signal_ts, basis_bps, z_score, edge_bps, reason, detail)
+    ON CONFLICT (sequence) DO NOTHING RETURNING sequence";
 
-const INSERT_ORDER: &str = "INSERT INTO trade_order (client_order_id, strategy, venue, instrument, intent, side,
-    time_in_force, limit_price, quantity, state, decided_ts, updated_ts, last_sequence)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::numeric, $9::text::numeric, 'decided', $10, $10, $11)
+const INSERT_ORDERS: &str = "INSERT INTO trade_order (client_order_id, strategy, venue, instrument, intent, side,
+        time_in_force, limit_price, quantity, state, decided_ts, updated_ts, last_sequence)
+    SELECT client_order_id, strategy, venue, instrument, intent, side, time_in_force, limit_price, quantity,
+        'decided', event_ts, event_ts, sequence
+    FROM order_step WHERE sequence = ANY($1) AND step = 'decided' ORDER BY sequence
     ON CONFLICT (client_order_id) DO NOTHING";
 
-/// An end stays an end; what was traded never becomes less.
-const UPDATE_ORDER: &str = "UPDATE trade_order SET
-    filled = GREATEST(filled, COALESCE($2::text::numeric, 0)),
-    venue_order_id = COALESCE(NULLIF($3, ''), venue_order_id),
-    state = CASE
-        WHEN GREATEST(filled, COALESCE($2::text::numeric, 0)) >= quantity THEN 'filled'
-        WHEN state IN ('cancelled', 'rejected', 'refused') THEN state
-        ELSE COALESCE($4, state) END,
-    updated_ts = $5, last_sequence = $6
-    WHERE client_order_id = $1 AND last_sequence < $6";
+/// Each order once, by all of its steps together. An end stays an end, the first one; what was traded never
+/// becomes less; an order that has traded everything is filled, whatever was said of it before.
+const UPDATE_ORDERS: &str = "WITH given AS (
+        SELECT known.client_order_id, max(one.sequence) AS last_sequence, max(one.filled) AS filled,
+            (array_agg(one.event_ts ORDER BY one.sequence DESC))[1] AS updated_ts,
+            (array_agg(one.venue_order_id ORDER BY one.sequence DESC)
+                FILTER (WHERE one.venue_order_id <> ''))[1] AS venue_order_id,
+            (array_agg(one.state ORDER BY one.sequence)
+                FILTER (WHERE one.state IN ('cancelled', 'rejected', 'refused')))[1] AS ended,
+            (array_agg(one.state ORDER BY one.sequence DESC) FILTER (WHERE one.state IS NOT NULL))[1] AS newest
+        FROM (SELECT client_order_id, sequence, event_ts, filled, venue_order_id,
+                CASE step WHEN 'passed' THEN 'passed' WHEN 'refused' THEN 'refused' WHEN 'sent' THEN 'sent'
+                    WHEN 'acknowledged' THEN 'working' WHEN 'fill' THEN 'working' WHEN 'rejected' THEN 'rejected'
+                    WHEN 'cancelled' THEN 'cancelled' END AS state
+            FROM order_step WHERE sequence = ANY($1) AND step <> 'decided' AND client_order_id <> '') AS one
+        JOIN trade_order AS known
+            ON known.client_order_id = one.client_order_id AND one.sequence > known.last_sequence
+        GROUP BY known.client_order_id)
+    UPDATE trade_order AS known SET
+        filled = GREATEST(known.filled, COALESCE(given.filled, 0)),
+        venue_order_id = COALESCE(given.venue_order_id, known.venue_order_id),
+        state = CASE
+            WHEN GREATEST(known.filled, COALESCE(given.filled, 0)) >= known.quantity THEN 'filled'
+            WHEN known.state IN ('cancelled', 'rejected', 'refused') THEN known.state
+            ELSE COALESCE(given.ended, given.newest, known.state) END,
+        updated_ts = given.updated_ts, last_sequence = given.last_sequence
+    FROM given WHERE known.client_order_id = given.client_order_id";
 
-const INSERT_FILL: &str = "INSERT INTO trade_fill
-    (client_order_id, fill_id, sequence, price, quantity, fee, liquidity, event_ts)
-    VALUES ($1, $2, $3, $4::text::numeric, $5::text::numeric, $6::text::numeric, $7, $8)
+const INSERT_FILLS: &str = "INSERT INTO trade_fill
+        (client_order_id, fill_id, sequence, price, quantity, fee, liquidity, event_ts)
+    SELECT client_order_id, fill_id, sequence, fill_price, fill_quantity, fee, liquidity, event_ts
+    FROM order_step WHERE sequence = ANY($1) AND step = 'fill' AND client_order_id <> '' ORDER BY sequence
     ON CONFLICT (client_order_id, fill_id) DO NOTHING";
 
+/// The statements above, prepared once for a connection.
+#[derive(Clone)]
+pub(crate) struct OrderStatements {
+    steps: Statement,
+    orders: Statement,
+    update: Statement,
+    fills: Statement,
+}
+
 impl Store {
-    /// Writes steps, all or none. Steps that are there already are left as they are.
+    /// Writes steps, all or none, with a fixed number of statements however many they are. Steps that are
+    /// there already are left as they are.
     ///
     /// # Errors
     /// [`Error::Query`] if the server refuses.
     pub async fn write_order_steps(&mut self, steps: &[Order<'_>]) -> Result<(), Error> {
         let doing = "writing order steps";
+        let statements = self.order_statements().await.map_err(Error::query(doing))?;
         let transaction = self.client.transaction().await.map_err(Error::query(doing))?;
-        for step in steps {
-            write(&transaction, step).await.map_err(Error::query(doing))?;
-        }
+        write(&transaction, &statements, steps).await.map_err(Error::query(doing))?;
         transaction.commit().await.map_err(Error::query(doing))
+    }
+
+    async fn order_statements(&mut self) -> Result<OrderStatements, tokio_postgres::Error> {
+        if let Some(statements) = &self.order_statements {
+            return Ok(statements.clone());
+        }
+        let statements = OrderStatements {
+            steps: self.client.prepare(INSERT_STEPS).await?,
+            orders: self.client.prepare(INSERT_ORDERS).await?,
+            update: self.client.prepare(UPDATE_ORDERS).await?,
+            fills: self.client.prepare(INSERT_FILLS).await?,
+        };
+        Ok(self.order_statements.insert(statements).clone())
     }
 
     /// Lets commits of this connection return before the disk has them: a kill of anybody's process but
@@ -59,97 +113,90 @@ impl Store {
     }
 }
 
-async fn write(transaction: &Transaction<'_>, step: &Order<'_>) -> Result<(), tokio_postgres::Error> {
-    let header = &step.header;
-    let (sequence, at) = (whole(step.sequence), header.event_ts.0);
-    let text = |number: Option<Decimal<18>>| number.map(|number| number.to_string());
-    let nanos = |moment: Option<Nanos>| moment.map(|moment| moment.0);
-    let (limit, quantity, filled) = (text(step.limit_price), text(step.quantity), text(step.filled));
-    let (price, size) = (text(step.fill_price), text(step.fill_quantity));
-    let (fee, cash, position) = (text(step.fee), text(step.cash), text(step.position));
-    let rate = step.funding_rate.map(|rate| rate.to_string());
-    let quote = [step.bid_price, step.bid_quantity, step.ask_price, step.ask_quantity].map(text);
-    let parameters: [&(dyn ToSql + Sync); 35] = [
-        &sequence,
-        &step.step.as_str(),
-        &at,
-        &nanos(header.exch_ts),
-        &header.publish_ts.0,
-        &step.strategy.0,
-        &header.venue.0,
-        &header.instrument.0,
-        &step.client_order_id,
-        &step.venue_order_id,
-        &step.fill_id,
-        &step.intent.0,
-        &step.side.as_str(),
-        &step.time_in_force.as_str(),
-        &limit,
-        &quantity,
-        &filled,
-        &price,
-        &size,
-        &step.liquidity.0,
-        &fee,
-        &cash,
-        &rate,
-        &position,
-        &quote[0],
-        &quote[1],
-        &quote[2],
-        &quote[3],
-        &nanos(step.quote_ts),
-        &nanos(step.signal_ts),
-        &step.basis_bps,
-        &step.z_score,
-        &step.edge_bps,
-        &step.reason.0,
-        &step.detail,
+async fn write(
+    transaction: &Transaction<'_>,
+    statements: &OrderStatements,
+    steps: &[Order<'_>],
+) -> Result<(), tokio_postgres::Error> {
+    let rows = transaction.query(&statements.steps, &Columns::of(steps).parameters()).await?;
+    let new: HashSet<i64> = rows.iter().map(|row| row.get(0)).collect();
+    let numbers = |wanted: &dyn Fn(&Order<'_>) -> bool| -> Vec<i64> {
+        let concerned = steps.iter().filter(|step| !step.client_order_id.is_empty() && wanted(step));
+        concerned.map(|step| whole(step.sequence)).filter(|number| new.contains(number)).collect()
+    };
+    // Decisions first: the steps that follow them may be of the same batch.
+    let parts = [
+        (&statements.orders, numbers(&|step| step.step == OrderStep::Decided)),
+        (&statements.update, numbers(&|step| step.step != OrderStep::Decided)),
+        (&statements.fills, numbers(&|step| step.step == OrderStep::Fill)),
     ];
-    let is_new = transaction.execute(INSERT_STEP, &parameters).await? > 0;
-    if !is_new || step.client_order_id.is_empty() {
-        return Ok(());
-    }
-    let id = &step.client_order_id;
-    if step.step == OrderStep::Decided {
-        let parameters: [&(dyn ToSql + Sync); 11] = [
-            id,
-            &step.strategy.0,
-            &header.venue.0,
-            &header.instrument.0,
-            &step.intent.0,
-            &step.side.as_str(),
-            &step.time_in_force.as_str(),
-            &limit,
-            &quantity,
-            &at,
-            &sequence,
-        ];
-        transaction.execute(INSERT_ORDER, &parameters).await?;
-        return Ok(());
-    }
-    transaction
-        .execute(UPDATE_ORDER, &[id, &filled, &step.venue_order_id, &state_after(step.step), &at, &sequence])
-        .await?;
-    if step.step == OrderStep::Fill {
-        let parameters: [&(dyn ToSql + Sync); 8] =
-            [id, &step.fill_id, &sequence, &price, &size, &fee, &step.liquidity.0, &at];
-        transaction.execute(INSERT_FILL, &parameters).await?;
+    for (statement, numbers) in parts {
+        if !numbers.is_empty() {
+            transaction.execute(statement, &[&numbers]).await?;
+        }
     }
     Ok(())
 }
 
-/// The state that a step alone leads to; `None` leaves it.
-fn state_after(step: OrderStep) -> Option<&'static str> {
-    Some(match step {
-        OrderStep::Passed => "passed",
-        OrderStep::Refused => "refused",
-        OrderStep::Sent => "sent",
-        OrderStep::Acknowledged | OrderStep::Fill => "working",
-        OrderStep::Rejected => "rejected",
-        OrderStep::Cancelled => "cancelled",
-        _ => return None,
-    })
+/// The steps column by column, in the order of the table.
+struct Columns(Vec<Box<dyn ToSql + Sync + Send>>);
+
+impl Columns {
+    fn of(steps: &[Order<'_>]) -> Self {
+        let mut columns = Self(Vec::with_capacity(35));
+        columns.add(steps, |step| whole(step.sequence));
+        columns.add(steps, |step| step.step.as_str().to_owned());
+        columns.add(steps, |step| step.header.event_ts.0);
+        columns.add(steps, |step| nanos(step.header.exch_ts));
+        columns.add(steps, |step| step.header.publish_ts.0);
+        columns.add(steps, |step| step.strategy.0.to_owned());
+        columns.add(steps, |step| step.header.venue.0.to_owned());
+        columns.add(steps, |step| step.header.instrument.0.to_owned());
+        columns.add(steps, |step| step.client_order_id.to_owned());
+        columns.add(steps, |step| step.venue_order_id.to_owned());
+        columns.add(steps, |step| step.fill_id.to_owned());
+        columns.add(steps, |step| step.intent.0.to_owned());
+        columns.add(steps, |step| step.side.as_str().to_owned());
+        columns.add(steps, |step| step.time_in_force.as_str().to_owned());
+        columns.add(steps, |step| text(step.limit_price));
+        columns.add(steps, |step| text(step.quantity));
+        columns.add(steps, |step| text(step.filled));
+        columns.add(steps, |step| text(step.fill_price));
+        columns.add(steps, |step| text(step.fill_quantity));
+        columns.add(steps, |step| step.liquidity.0.to_owned());
+        columns.add(steps, |step| text(step.fee));
+        columns.add(steps, |step| text(step.cash));
+        columns.add(steps, |step| step.funding_rate.map(|rate| rate.to_string()));
+        columns.add(steps, |step| text(step.position));
+        columns.add(steps, |step| text(step.bid_price));
+        columns.add(steps, |step| text(step.bid_quantity));
+        columns.add(steps, |step| text(step.ask_price));
+        columns.add(steps, |step| text(step.ask_quantity));
+        columns.add(steps, |step| nanos(step.quote_ts));
+        columns.add(steps, |step| nanos(step.signal_ts));
+        columns.add(steps, |step| step.basis_bps);
+        columns.add(steps, |step| step.z_score);
+        columns.add(steps, |step| step.edge_bps);
+        columns.add(steps, |step| step.reason.0.to_owned());
+        columns.add(steps, |step| step.detail.to_owned());
+        columns
+    }
+
+    fn add<T: ToSql + Sync + Send + 'static>(&mut self, steps: &[Order<'_>], value: impl Fn(&Order<'_>) -> T) {
+        self.0.push(Box::new(steps.iter().map(value).collect::<Vec<T>>()));
+    }
+
+    fn parameters(&self) -> Vec<&(dyn ToSql + Sync)> {
+        self.0.iter().map(|column| &**column as &(dyn ToSql + Sync)).collect()
+    }
+}
+
+fn text(number: Option<Decimal<18>>) -> Option<String> {
+    number.map(|number| number.to_string())
+}
+
+fn nanos(moment: Option<Nanos>) -> Option<i64> {
+    moment.map(|moment| moment.0)
 }
 
 pub(crate) fn whole(number: u64) -> i64 {

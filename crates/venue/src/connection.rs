@@ -2,7 +2,7 @@
 
 use crate::action::Action;
 use crate::label::fill;
-use crate::session::{Connection, Session};
+use crate::session::{Connection, Session, Unheard};
 use crate::sink::Sink;
 use kt_model::{Nanos, State};
 
@@ -12,11 +12,15 @@ impl Session {
     /// The connection is open: subscribes, and announces the extent of what was missed before.
     pub fn on_connected<S: Sink + ?Sized>(&mut self, now: Nanos, sink: &mut S) {
         let lost_since = self.connection.closed_at.map(|closed| self.connection.last_frame_at.unwrap_or(closed));
+        let unheard = self.config.unheard.take().filter(|of| lost_since.is_none() && now.0 - of.since.0 >= of.at_least);
         self.connection = Connection { opened_at: Some(now), last_frame_at: Some(now), ..Connection::default() };
         self.core.actions.clear();
         self.announce(now, State::Connected, "connected", (None, None), sink);
         if let Some(since) = lost_since {
             self.announce(now, State::Gap, "disconnect", (Some(since), Some(now)), sink);
+        }
+        if let Some(Unheard { since, .. }) = unheard {
+            self.announce(now, State::Gap, "connect", (Some(since), Some(now)), sink);
         }
         let topics: Vec<String> = (self.config.subscriptions.iter())
             .filter_map(|wanted| {

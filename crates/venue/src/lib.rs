@@ -94,6 +94,6 @@ pub use listing::{ListReport, Stamp};
 pub use mapping::Mapping;
 pub use recording::{Record, RecordKind, parse_recording};
 pub use replay::{Replay, ReplayConfig, ReplayedConnection};
-pub use session::{Session, SessionConfig};
+pub use session::{Session, SessionConfig, Unheard};
 pub use sink::Sink;
 pub use subscribe::{ConnectionPlan, Mode, ReferenceRequest, Subscription};

@@ -42,6 +42,17 @@ pub struct SessionConfig {
     /// Book epochs count on from here: the highest that an earlier session of the writer's epoch
     /// used for these instruments.
     pub first_book_epoch: u32,
+    /// What was not heard before the first connection is announced with it, where that is a gap.
+    pub unheard: Option<Unheard>,
+}
+
+/// A time before the first connection in which these subscriptions were wanted already.
+#[derive(Clone, Copy, Debug)]
+pub struct Unheard {
+    /// Since when.
+    pub since: Nanos,
+    /// It is a gap when it lasts so long, ns.
+    pub at_least: i64,
 }
 
 /// One connection's state machine: bytes in, events and actions out.

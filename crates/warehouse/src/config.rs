@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 pub struct WarehouseConfig {
     /// Where to listen for HTTP; port 0 lets the system choose.
     pub listen: SocketAddr,
+    /// Where people who do research are served: the accounts of [`crate::accounts`] and nobody else, whereas
+    /// `listen` does not know these.
+    pub research_listen: Option<SocketAddr>,
     /// The warehouse's own directory: engine data, its configuration and the lock file.
     pub data_directory: PathBuf,
     /// The engine: full path of `libchdb.so`.
@@ -47,6 +50,7 @@ impl WarehouseConfig {
     pub fn new(listen: SocketAddr, data_directory: PathBuf, library: PathBuf) -> Self {
         Self {
             listen,
+            research_listen: None,
             data_directory,
             library,
             run_as: Some("kt-warehouse".to_owned()),

@@ -1,14 +1,17 @@
 //! `kt warehouse`: confine, open, serve, stop.
 
 use std::io::{Seek as _, SeekFrom, Write as _};
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use axum::Router;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use crate::config::WarehouseConfig;
 use crate::engine::{Engine, EngineConfig};
 use crate::error::WarehouseError;
-use crate::http::{Connections, Flushes, Server};
+use crate::http::{Connections, Flushes, Server, accounts};
 use crate::sandbox;
 
 /// How long killed statements get to end before the process leaves them behind.
@@ -18,7 +21,7 @@ const KILLED: Duration = Duration::from_secs(4);
 ///
 /// Must be called on the main thread before any other thread exists: the restrictions of the
 /// process cover only threads started after them. The data directory's `warehouse.lock` holds
-/// process id and address while it runs.
+/// process id and address, and below the address for research, while it runs.
 ///
 /// # Errors
 /// One clear line each for: port taken, data directory not usable, library missing or of another
@@ -35,16 +38,21 @@ pub fn serve(config: WarehouseConfig) -> Result<(), WarehouseError> {
         cold: config.cold.clone(),
         max_memory_bytes: config.max_memory_bytes,
     })?;
+    if confined.research.is_some() {
+        accounts(&config).prepare()?;
+    }
     let address = confined.listener.local_addr()?;
     tracing::info!(%address, user = %confined.user, sandbox = %confined.enforcement.detail, version = engine.version(), "warehouse ready");
     confined.lock.set_len(0)?;
     confined.lock.seek(SeekFrom::Start(0))?;
-    writeln!(confined.lock, "{}\n{address}", std::process::id())?;
+    let research = confined.research.as_ref().map(std::net::TcpListener::local_addr).transpose()?;
+    let research_line = research.map(|address| format!("\n{address}")).unwrap_or_default();
+    writeln!(confined.lock, "{}\n{address}{research_line}", std::process::id())?;
     let stop_timeout = config.stop_timeout;
     let server = Server::new(config, engine, confined.enforcement.detail.clone())?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("http").enable_all().build()?;
-    let outcome = runtime.block_on(run(&server, confined.listener, stop_timeout));
+    let outcome = runtime.block_on(run(&server, (confined.listener, confined.research), stop_timeout));
     // Requests that are still there end here: their clients are cut off.
     runtime.shutdown_timeout(Duration::from_secs(1));
     stop(server);
@@ -57,19 +65,22 @@ fn absolute(mut config: WarehouseConfig) -> Result<WarehouseConfig, WarehouseErr
     Ok(config)
 }
 
-async fn run(server: &Server, listener: std::net::TcpListener, stop_timeout: Duration) -> Result<(), WarehouseError> {
-    listener.set_nonblocking(true)?;
-    let listener = Connections(tokio::net::TcpListener::from_std(listener)?);
+async fn run(
+    server: &Server,
+    (platform, research): (TcpListener, Option<TcpListener>),
+    stop_timeout: Duration,
+) -> Result<(), WarehouseError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let (stop, stopping) = tokio::sync::watch::channel(false);
-    let mut told = stopping.clone();
-    let serving = axum::serve(listener, server.router().into_make_service_with_connect_info::<Flushes>())
-        .with_graceful_shutdown(async move {
-            // An error means that the sender is gone, which is a reason to stop as well.
-            let _ = told.wait_for(|stop| *stop).await;
-        })
-        .into_future();
+    let (stop, stopping) = watch::channel(false);
+    let platform = listen(platform, server.router(), stopping.clone());
+    let research = async {
+        match research {
+            Some(listener) => listen(listener, server.research_router(), stopping.clone()).await,
+            None => Ok(()),
+        }
+    };
+    let serving = async { tokio::try_join!(platform, research).map(|_| ()) };
     tokio::pin!(serving);
     let mut expire = tokio::time::interval(Duration::from_secs(10));
     loop {
@@ -87,6 +98,18 @@ async fn run(server: &Server, listener: std::net::TcpListener, stop_timeout: Dur
         server.kill_all();
     }
     Ok(())
+}
+
+/// Serves one address until it is told to stop.
+async fn listen(listener: TcpListener, routes: Router, mut stopping: watch::Receiver<bool>) -> std::io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let listener = Connections(tokio::net::TcpListener::from_std(listener)?);
+    axum::serve(listener, routes.into_make_service_with_connect_info::<Flushes>())
+        .with_graceful_shutdown(async move {
+            // An error means that the sender is gone, which is a reason to stop as well.
+            let _ = stopping.wait_for(|stop| *stop).await;
+        })
+        .await
 }
 
 /// Closes every connection, as the engine demands before the process exits.

@@ -1,29 +1,38 @@
 -- Minutes of each day in which rows of a venue landed, by the loader's books, against the minutes of the day that had
--- passed; and the gaps that begin on the day and are not filled.
+-- passed; the gaps that begin on the day and are open, and those that no history can fill.
 WITH
     toDateTime(intDiv({from_ms:Int64}, 1000), 'UTC') AS range_start, toDateTime(intDiv({to_ms:Int64}, 1000), 'UTC') AS range_end,
     minutes AS
     (
-        SELECT replaceRegexpOne(writer, '^(feed|backfill)-', '') AS venue, toDate(minute) AS day, uniqExact(minute) AS covered
+        SELECT replaceRegexpOne(writer, '^(feed|backfill)-', '') AS venue, toDate(toDateTime(minute * 60, 'UTC')) AS day, uniqExact(minute) AS covered
         FROM
         (
-            SELECT writer, arrayJoin(arrayMap(
-                offset -> toStartOfMinute(toDateTime(min_event_ts, 'UTC')) + toIntervalMinute(offset),
-                range(least(1440, toUInt64(dateDiff('minute', min_event_ts, max_event_ts) + 1))))) AS minute
-            FROM ops.intents
-            WHERE stage = 'done' AND kind IN ('trade', 'quote', 'book', 'mark') AND max_event_ts >= range_start AND min_event_ts < range_end
-            GROUP BY writer, min_event_ts, max_event_ts
+            -- Most inserts lie within a minute or two: those alike are put together before they are spread out.
+            SELECT writer, arrayJoin(range(first_minute, least(last_minute, first_minute + 1440) + 1)) AS minute
+            FROM
+            (
+                SELECT writer, intDiv(toUnixTimestamp(min_event_ts), 60) AS first_minute, intDiv(toUnixTimestamp(max_event_ts), 60) AS last_minute
+                FROM ops.intents
+                WHERE stage = 'done' AND kind IN ('trade', 'quote', 'book', 'mark') AND max_event_ts >= range_start AND min_event_ts < range_end
+                GROUP BY writer, first_minute, last_minute
+            )
         )
-        WHERE minute >= toStartOfDay(range_start) AND minute < range_end
+        WHERE minute * 60 >= toUnixTimestamp(toStartOfDay(range_start)) AND minute * 60 < toUnixTimestamp(range_end)
         GROUP BY venue, day
+    ),
+    gaps AS
+    (
+        SELECT venue, toDate(coalesce(from_ts, event_ts)) AS day, countIf(state = 'open') AS open, countIf(state = 'unrecoverable') AS lost
+        FROM ops.gaps
+        WHERE coalesce(from_ts, event_ts) >= toStartOfDay(range_start) AND coalesce(from_ts, event_ts) < range_end
+        GROUP BY venue, day
+        HAVING open + lost > 0
     )
 SELECT
-    venue, toString(day) AS day, covered,
+    venue, toString(day) AS day, minutes.covered AS covered,
     greatest(1, dateDiff('minute', toDateTime(day, 'UTC'), least(toDateTime(day, 'UTC') + INTERVAL 1 DAY, now('UTC')))) AS expected,
-    least(1, covered / expected) AS coverage, coalesce(gaps.count, 0) AS gaps
+    least(1, minutes.covered / expected) AS coverage, gaps.open AS gaps, gaps.lost AS lost
 FROM minutes
-LEFT JOIN
-(
-    SELECT venue, toDate(coalesce(from_ts, event_ts)) AS day, count() AS count FROM ops.gaps WHERE state != 'filled' GROUP BY venue, day
-) AS gaps USING (venue, day)
+FULL OUTER JOIN gaps USING (venue, day)
 ORDER BY venue, day
+SETTINGS join_use_nulls = 0

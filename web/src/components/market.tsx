@@ -1,3 +1,4 @@
+import { memo } from 'preact/compat';
 import { useMemo } from 'preact/hooks';
 import { type BasisColumns, basis as basisChart, describe as describeBasis } from '../../panels/basis.js';
 import { candles as candleChart, describe as describeCandles } from '../../panels/candles.js';
@@ -5,6 +6,7 @@ import type { Theme } from '../../panels/theme.js';
 import type { Interval } from '../data/address.js';
 import { type Key, keyText } from '../data/live.js';
 import { usePoll } from '../data/poll.js';
+import { useQuotes } from '../data/quotes.js';
 import type { BasisAnswer, CandleAnswer, InstrumentList, Problem, Watched } from '../data/types.js';
 import { aligned, interval as intervalText, percent, signed, until } from '../format.js';
 import { Chart } from './chart.js';
@@ -19,7 +21,7 @@ function asking(problem: Problem | null): string {
   return problem === null ? 'Asking the warehouse…' : 'Not known while the warehouse does not answer.';
 }
 
-export function CandlePanel(props: {
+export const CandlePanel = memo(function CandlePanel(props: {
   chosen: Key | null;
   list: InstrumentList | null;
   interval: Interval;
@@ -81,7 +83,7 @@ export function CandlePanel(props: {
       )}
     </Panel>
   );
-}
+});
 
 /** Basis: now from the hot path, its course from the warehouse. */
 export function BasisPanel(props: { perpetual: Key | null; now: Watched | null; theme: Theme }) {
@@ -169,15 +171,12 @@ export function AgeSince(props: { ms: number | null; limit: number }) {
   return <Age at={props.ms === null ? null : Date.now() - props.ms} limit={props.limit} />;
 }
 
-/** Best bid and offer of several instruments. */
-export function BookPanel(props: {
-  watched: readonly Watched[];
-  at: number | null;
-  onChoose: (key: Key) => void;
-}) {
+/** Best bid and offer of several instruments, as they move. */
+export function BookPanel(props: { onChoose: (key: Key) => void }) {
+  const quotes = useQuotes();
   return (
-    <Panel id="book" title="Top of book" at={props.at} limit={3_000}>
-      {props.watched.length === 0 ? (
+    <Panel id="book" title="Top of book" at={quotes.at_ms} limit={3_000}>
+      {quotes.rows.length === 0 ? (
         <Empty>No instrument has sent a quote yet.</Empty>
       ) : (
         <div class="scroll" tabIndex={0} role="region" aria-label="Top of book, scrolls sideways">
@@ -206,7 +205,7 @@ export function BookPanel(props: {
               </tr>
             </thead>
             <tbody>
-              {props.watched.map((row) => (
+              {quotes.rows.map((row) => (
                 <BookRow row={row} onChoose={props.onChoose} key={keyText(row)} />
               ))}
             </tbody>
@@ -219,7 +218,7 @@ export function BookPanel(props: {
 
 const QUOTE_LIMIT = 10_000;
 
-function BookRow(props: { row: Watched; onChoose: (key: Key) => void }) {
+const BookRow = memo((props: { row: Watched; onChoose: (key: Key) => void }) => {
   const { row } = props;
   const quote = row.quote;
   const stale = useStale(quote?.at_ms ?? null, QUOTE_LIMIT);
@@ -246,4 +245,4 @@ function BookRow(props: { row: Watched; onChoose: (key: Key) => void }) {
       </td>
     </tr>
   );
-}
+});

@@ -1,3 +1,4 @@
+import { memo } from 'preact/compat';
 import { useMemo } from 'preact/hooks';
 import { lag as lagChart } from '../../panels/lag.js';
 import { rates as rateChart } from '../../panels/rates.js';
@@ -10,7 +11,7 @@ import { Chart } from './chart.js';
 import { Age, Empty, Panel, State, useStale } from './panel.js';
 
 /** Events by kind and delays over the last minutes. */
-export function FlowPanels(props: { seconds: readonly Second[]; kinds: readonly string[]; theme: Theme }) {
+export const FlowPanels = memo(function FlowPanels(props: { seconds: readonly Second[]; kinds: readonly string[]; theme: Theme }) {
   const { seconds, kinds, theme } = props;
   const at = seconds.at(-1);
   const [rates, lag] = useMemo(() => {
@@ -50,7 +51,7 @@ export function FlowPanels(props: { seconds: readonly Second[]; kinds: readonly 
       </Panel>
     </>
   );
-}
+});
 
 export function FeedPanel(props: { live: Live }) {
   const common = props.live.message?.common;
@@ -129,7 +130,7 @@ function FeedRow(props: { venue: VenueHealth; kinds: readonly string[]; limit: n
   );
 }
 
-export function GapPanel(props: { polled: Polled<GapAnswer> }) {
+export const GapPanel = memo(function GapPanel(props: { polled: Polled<GapAnswer> }) {
   const { answer, at_ms, problem } = props.polled;
   return (
     <Panel
@@ -201,9 +202,9 @@ export function GapPanel(props: { polled: Polled<GapAnswer> }) {
       )}
     </Panel>
   );
-}
+});
 
-export function QuarantinePanel(props: { polled: Polled<QuarantineAnswer> }) {
+export const QuarantinePanel = memo(function QuarantinePanel(props: { polled: Polled<QuarantineAnswer> }) {
   const { answer, at_ms, problem } = props.polled;
   return (
     <Panel
@@ -262,9 +263,9 @@ export function QuarantinePanel(props: { polled: Polled<QuarantineAnswer> }) {
       )}
     </Panel>
   );
-}
+});
 
-export function ServicePanel(props: { polled: Polled<PlatformAnswer> }) {
+export const ServicePanel = memo(function ServicePanel(props: { polled: Polled<PlatformAnswer> }) {
   const { answer, at_ms, problem } = props.polled;
   const services = answer?.services ?? null;
   return (
@@ -303,4 +304,4 @@ export function ServicePanel(props: { polled: Polled<PlatformAnswer> }) {
       )}
     </Panel>
   );
-}
+});

@@ -1,3 +1,4 @@
+import { memo } from 'preact/compat';
 import { useMemo, useRef, useState } from 'preact/hooks';
 import { type Key, keyText } from '../data/live.js';
 import type { Polled } from '../data/poll.js';
@@ -79,7 +80,7 @@ const COLUMNS: [SortKey | null, string, string][] = [
 
 const FIRST_ROWS = 40;
 
-export function ScannerPanel(props: {
+export const ScannerPanel = memo(function ScannerPanel(props: {
   polled: Polled<Scanner>;
   chosen: Key | null;
   onChoose: (key: Key) => void;
@@ -176,7 +177,7 @@ export function ScannerPanel(props: {
       )}
     </Panel>
   );
-}
+});
 
 function Heading(props: {
   by: SortKey | null;

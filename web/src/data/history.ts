@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { Live } from './live.js';
 import { ask } from './poll.js';
 import type { History, Second } from './types.js';
@@ -11,7 +11,8 @@ export function useHistory(live: Live): { seconds: readonly Second[]; kinds: rea
   const [seconds, setSeconds] = useState<readonly Second[]>([]);
   const [since, setSince] = useState(0);
   const newest = live.message?.common.second ?? null;
-  const kinds = live.message?.common.kinds ?? [];
+  const named = live.message?.common.kinds ?? [];
+  const kinds = useMemo(() => named, [named.join(' ')]);
   useEffect(() => {
     const stop = new AbortController();
     ask<History>(`/api/v1/history?seconds=${KEPT}`, stop.signal)

@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { learn, serverNow } from './clock.js';
-import type { LiveMessage } from './types.js';
+import { publishQuotes } from './quotes.js';
+import type { LiveMessage, MovesMessage } from './types.js';
 
 export interface Live {
   message: LiveMessage | null;
@@ -35,7 +36,13 @@ export function useLive(watch: readonly Key[]): Live {
         const message = JSON.parse(event.data) as LiveMessage;
         heard = Date.now();
         learn(message.common.now_ms);
+        publishQuotes(message.watch, true);
         setLive({ message, at_ms: serverNow(), connected: true });
+      });
+      // Between two of them comes what moved: it goes to who shows quotes, not through the whole page.
+      source.addEventListener('moves', (event: MessageEvent<string>) => {
+        heard = Date.now();
+        publishQuotes((JSON.parse(event.data) as MovesMessage).watch, false);
       });
       source.addEventListener('error', () => setLive((held) => ({ ...held, connected: false })));
     };

@@ -106,6 +106,12 @@ export interface LiveMessage {
   watch: Watched[];
 }
 
+/** What moved among the watched instruments since the last message. */
+export interface MovesMessage {
+  now_ms: number;
+  watch: Watched[];
+}
+
 export interface Scanner {
   now_ms: number;
   venue: string[];

@@ -1,8 +1,9 @@
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
 import { BasisPanel, BookPanel, CandlePanel } from '../components/market.js';
 import { FeedPanel, FlowPanels, GapPanel, QuarantinePanel, ServicePanel } from '../components/operations.js';
 import { ScannerPanel } from '../components/scanner.js';
 import { Tiles } from '../components/tiles.js';
+import type { Interval } from '../data/address.js';
 import { useHistory } from '../data/history.js';
 import { type Key, keyText } from '../data/live.js';
 import { usePoll } from '../data/poll.js';
@@ -93,7 +94,8 @@ export default function Overview(props: PageProps & { onWatch: (keys: readonly K
   useEffect(() => props.onWatch(watch), [watch]);
   const history = useHistory(live);
   const watched = live.message?.watch ?? [];
-  const choose = (key: Key) => go({ key: { venue: key.venue, instrument: key.instrument } });
+  const choose = useCallback((key: Key) => go({ key: { venue: key.venue, instrument: key.instrument } }), []);
+  const chooseInterval = useCallback((interval: Interval) => go({ interval }), []);
   return (
     <>
       <Tiles live={live} seconds={history.seconds} gaps={gaps} quarantine={quarantine} />
@@ -104,9 +106,9 @@ export default function Overview(props: PageProps & { onWatch: (keys: readonly K
           interval={address.interval}
           theme={theme}
           onChoose={choose}
-          onInterval={(interval) => go({ interval })}
+          onInterval={chooseInterval}
         />
-        <BookPanel watched={watched} at={live.at_ms} onChoose={choose} />
+        <BookPanel onChoose={choose} />
         <BasisPanel
           perpetual={perpetual}
           now={watched.find((row) => perpetual !== null && keyText(row) === keyText(perpetual)) ?? null}

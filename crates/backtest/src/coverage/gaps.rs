@@ -10,7 +10,7 @@ use crate::error::BacktestError;
 use crate::scope::{Scope, moment};
 
 /// Gaps listed at most; the rest is counted in one line.
-const LISTED: usize = 500;
+pub(super) const LISTED: usize = 500;
 
 /// A gap as the ledger has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

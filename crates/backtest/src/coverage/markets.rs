@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{lasting, spoken};
 use crate::history::{Bucket, Plan};
-use crate::scope::Scope;
+use crate::scope::{Market, Scope};
 
 /// Prices may begin this much after the range does, and end this much before, without remark.
 const TOLERANCE: i64 = 60_000_000_000;
@@ -42,12 +42,22 @@ pub struct KindCoverage {
 }
 
 impl MarketCoverage {
-    /// What is missing of this market in the run's own range.
-    pub(super) fn lacks(&self, scope: &Scope) -> Vec<String> {
+    /// The market.
+    pub(crate) fn market(&self) -> Market {
+        Market { venue: self.venue.clone(), instrument: self.instrument.clone() }
+    }
+
+    /// Whether quotes or books came.
+    pub(super) fn has_prices(&self) -> bool {
+        self.kinds.iter().any(KindCoverage::is_of_prices)
+    }
+
+    /// What is missing of this market between two receive times.
+    pub(super) fn lacks(&self, from: Nanos, to: Nanos) -> Vec<String> {
         let name = format!("{} {}", self.venue, self.instrument);
-        let prices = self.kinds.iter().filter(|kind| kind.kind == "quote" || kind.kind == "book");
+        let prices = || self.kinds.iter().filter(|kind| kind.is_of_prices());
         let (mut first, mut last) = (i64::MAX, i64::MIN);
-        for kind in prices {
+        for kind in prices() {
             first = first.min(kind.first);
             last = last.max(kind.last);
         }
@@ -55,20 +65,25 @@ impl MarketCoverage {
             return vec![format!("{name}: neither quotes nor book in the range")];
         }
         let mut lacks = Vec::new();
-        if first - scope.from.0 > TOLERANCE {
+        if first - from.0 > TOLERANCE {
             lacks.push(format!("{name}: prices begin at {}", spoken(Nanos(first))));
         }
-        if scope.to.0 - last > TOLERANCE {
+        if to.0 - last > TOLERANCE {
             lacks.push(format!("{name}: prices end at {}", spoken(Nanos(last))));
         }
-        let silence = self.kinds.iter().filter(|kind| kind.kind == "quote" || kind.kind == "book");
-        if let Some(shortest) = silence.min_by_key(|kind| kind.longest_silence)
+        if let Some(shortest) = prices().min_by_key(|kind| kind.longest_silence)
             && shortest.longest_silence > TOLERANCE
         {
             let (long, at) = (lasting(shortest.longest_silence), spoken(Nanos(shortest.silence_at)));
             lacks.push(format!("{name}: no prices for {long} from {at}"));
         }
         lacks
+    }
+}
+
+impl KindCoverage {
+    fn is_of_prices(&self) -> bool {
+        self.kind == Kind::Quote.as_str() || self.kind == Kind::Book.as_str()
     }
 }
 

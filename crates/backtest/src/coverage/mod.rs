@@ -6,6 +6,7 @@
 
 mod counters;
 mod gaps;
+mod journal;
 mod markets;
 
 use kt_model::Nanos;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use counters::WriterCoverage;
 pub use gaps::KnownGap;
+pub use journal::JournalCoverage;
 pub use markets::{KindCoverage, MarketCoverage};
 
 use crate::error::BacktestError;
@@ -58,7 +60,7 @@ impl Coverage {
 
     fn judge(&mut self, scope: &Scope) {
         for market in &self.markets {
-            self.partial.extend(market.lacks(scope));
+            self.partial.extend(market.lacks(scope.from, scope.to));
         }
         for gap in &self.gaps {
             self.partial.push(gap.said());

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kt_journal::{JournalError, replay};
-use kt_model::{Event, Nanos, State};
+use kt_model::{Event, Nanos};
 use kt_signals::Input;
 use kt_warehouse::Client;
 
 use super::{Progress, Request, Source, Tell};
+use crate::coverage::{JournalCoverage, MarketCoverage};
 use crate::error::BacktestError;
 use crate::history::gather;
 use crate::manifest::{Manifest, OrderStatement};
@@ -53,14 +54,24 @@ pub(super) async fn run(
     let work = move || play(&whole, &mut *sink, &tell);
     let played = tokio::task::spawn_blocking(work).await;
     let (ran, seen) = played.map_err(|error| BacktestError::Request(format!("the replay broke off: {error}")))??;
+    let (coverage, mappings) = seen.coverage.finish(seen.first, seen.last, &seen.markets);
+    let mut kinds: Vec<String> =
+        coverage.markets.iter().flat_map(|market| market.kinds.iter().map(|kind| kind.kind.clone())).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let everything = || coverage.markets.iter().map(MarketCoverage::market).collect();
+    let markets = if seen.markets.is_empty() { everything() } else { seen.markets };
     let mut manifest = Manifest {
         source: if tape == newest { "journal" } else { "journal's order and the warehouse's rows" }.to_owned(),
         place: newest.display().to_string(),
         from: seen.first.0,
         to: seen.last.0,
-        markets: seen.markets,
+        markets,
+        kinds,
         strategy_file: format!("{}'s configuration", newest.display()),
         strategy_text: seen.configuration,
+        mappings,
+        coverage,
         order: OrderStatement {
             said: "The order is the live service's own, from its journal.".to_owned(),
             difference: Some(seen.order.difference()),
@@ -68,19 +79,6 @@ pub(super) async fn run(
         ..Manifest::default()
     };
     manifest.coverage.partial.extend(missing);
-    if seen.gaps > 0 {
-        manifest
-            .coverage
-            .partial
-            .push(format!("{} gaps were announced by the feeds; their rows never came", seen.gaps));
-    }
-    if ran.outcome.counts.dropped > 0 {
-        let dropped = ran.outcome.counts.dropped;
-        manifest
-            .coverage
-            .partial
-            .push(format!("{dropped} events never reached the live service, and so not this replay"));
-    }
     Ok((manifest, ran))
 }
 
@@ -111,7 +109,7 @@ struct Seen {
     markets: Vec<Market>,
     configuration: String,
     order: OrderWatch,
-    gaps: u64,
+    coverage: JournalCoverage,
 }
 
 fn play(folder: &Path, sink: &mut dyn RowSink, tell: &Tell) -> Result<(Ran, Seen), BacktestError> {
@@ -122,7 +120,7 @@ fn play(folder: &Path, sink: &mut dyn RowSink, tell: &Tell) -> Result<(Ran, Seen
         markets: Vec::new(),
         configuration: String::new(),
         order: OrderWatch::default(),
-        gaps: 0,
+        coverage: JournalCoverage::default(),
     };
     let mut failed = None;
     let all = replay::extent(folder)?.last;
@@ -151,20 +149,21 @@ fn play(folder: &Path, sink: &mut dyn RowSink, tell: &Tell) -> Result<(Ran, Seen
 impl Seen {
     fn look(&mut self, input: &Input<'_>) {
         self.order.observe(input);
-        if let Some(at) = input.at() {
+        self.coverage.observe(input);
+        // A service begins with definitions that the venues gave before.
+        let is_old = matches!(input, Input::Event { event: Event::Instrument(_), .. });
+        if let Some(at) = input.at().filter(|_| !is_old) {
             self.first = self.first.min(at);
             self.last = self.last.max(at);
         }
-        match input {
-            Input::Event { event: Event::Status(status), .. } if status.state == State::Gap => self.gaps += 1,
-            Input::Configuration { text, .. } if !self.configuration.contains(text) => {
-                self.configuration.push_str(text);
-                if let Ok(config) = kt_trading::TradingConfig::parse(text) {
-                    let legs = config.legs().into_iter();
-                    self.markets = legs.map(|leg| Market { venue: leg.venue, instrument: leg.instrument }).collect();
-                }
+        if let Input::Configuration { text, .. } = input
+            && !self.configuration.contains(text)
+        {
+            self.configuration.push_str(text);
+            if let Ok(config) = kt_trading::TradingConfig::parse(text) {
+                let legs = config.legs().into_iter();
+                self.markets = legs.map(|leg| Market { venue: leg.venue, instrument: leg.instrument }).collect();
             }
-            _ => {}
         }
     }
 }

@@ -60,7 +60,7 @@ pub struct Request {
     pub source: Source,
     /// The most memory that rows may take, in bytes.
     pub memory: u64,
-    /// Version of the program.
+    /// The program, as the record names it.
     pub code: String,
     /// Where the warehouse is, for the record.
     pub place: String,

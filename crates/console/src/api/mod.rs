@@ -1,5 +1,6 @@
 //! The API under `/api/v1`: what the page asks for.
 
+mod cost;
 mod demonstration;
 mod live;
 mod market;
@@ -20,6 +21,7 @@ use crate::hot::snapshot::Snapshot;
 use crate::hot::task::BusState;
 use crate::metrics::Metrics;
 
+pub use cost::Counted;
 pub use demonstration::Demonstration;
 pub use problem::Problem;
 pub use query::Warehouse;
@@ -45,6 +47,8 @@ pub struct Shared {
     pub started_ms: i64,
     /// Ending a service for show.
     pub demonstration: Demonstration,
+    /// What the data costs, as counted last.
+    pub cost: Counted,
 }
 
 impl Shared {
@@ -80,6 +84,7 @@ pub fn router(shared: Shared) -> Router {
         .route("/quarantine", get(operations::quarantine))
         .route("/platform", get(operations::platform))
         .route("/panels/{panel}", get(panel::panel))
+        .route("/cost", get(cost::cost))
         .route("/demonstration", get(demonstration::offer).post(demonstration::start))
         .route("/live", get(live::live))
         .fallback(|| async { Problem::not_found("there is no such question", "see docs/reference/console.md") })

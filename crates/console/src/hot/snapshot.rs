@@ -216,10 +216,19 @@ impl Snapshot {
     /// The live message of one client: the common part and its watched instruments.
     #[must_use]
     pub fn live(&self, watched: &[usize]) -> String {
+        format!("{{\"common\":{},\"watch\":{}}}", self.common(), self.views(watched))
+    }
+
+    /// Only what moved among a client's watched instruments.
+    #[must_use]
+    pub fn moves(&self, moved: &[usize]) -> String {
+        format!("{{\"now_ms\":{},\"watch\":{}}}", millis(self.now), self.views(moved))
+    }
+
+    fn views(&self, watched: &[usize]) -> String {
         let rows = watched.iter().filter_map(|index| self.instruments.get(*index));
         let views: Vec<_> = rows.map(|row| self.watch_view(row)).collect();
-        let watch = serde_json::to_string(&views).expect("the view has string keys only");
-        format!("{{\"common\":{},\"watch\":{watch}}}", self.common())
+        serde_json::to_string(&views).expect("the view has string keys only")
     }
 
     fn watch_view<'a>(&self, row: &'a InstrumentNow) -> WatchView<'a> {

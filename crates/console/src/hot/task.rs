@@ -15,8 +15,8 @@ use super::state::{HotState, Sample};
 use crate::metrics::Metrics;
 use crate::seed::Seed;
 
-/// Time between snapshots: ten a second.
-const TICK: Duration = Duration::from_millis(100);
+/// Time between snapshots while somebody looks: fifty a second.
+const TICK: Duration = Duration::from_millis(20);
 /// Messages taken in one go before the clock is looked at again.
 const BURST: usize = 256;
 /// Pause before a failed connection is tried again.

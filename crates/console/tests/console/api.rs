@@ -150,11 +150,26 @@ pub async fn live_stream_moves_at_its_pace(stage: &Stage) {
     let first = live.next().await.expect("a snapshot at once");
     let start = Instant::now();
     let mut last = first.clone();
-    for _ in 0..20 {
-        last = live.next().await.expect("a snapshot");
+    // The market of this test moves forty times a second: what moved comes between the snapshots.
+    let (mut whole, mut moves, mut newest) = (0, 0, first["common"]["now_ms"].as_i64().unwrap());
+    while whole < 20 {
+        let message = live.next().await.expect("a message");
+        let is_whole = message["common"].is_object();
+        let at = if is_whole { &message["common"]["now_ms"] } else { &message["now_ms"] };
+        assert!(at.as_i64().unwrap() >= newest, "messages come in their order");
+        newest = at.as_i64().unwrap();
+        if is_whole {
+            (whole, last) = (whole + 1, message);
+        } else {
+            assert_eq!(message["watch"].as_array().unwrap().len(), 1, "only what moved: {message}");
+            moves += 1;
+        }
     }
     let seconds = start.elapsed().as_secs_f64();
-    assert!((1.5..6.0).contains(&seconds), "20 snapshots in {seconds} s: at most ten a second are meant");
+    assert!(seconds >= 1.5, "20 snapshots in {seconds} s: at most ten a second are meant");
+    assert!(f64::from(whole + moves) <= seconds * 50.0 + 2.0, "{whole} and {moves} in {seconds} s: at most fifty");
+    println!("{whole} snapshots and {moves} moves in {seconds:.2} s");
+    assert!(moves > 0, "nothing came between {whole} snapshots");
     let events = |of: &Value| of["common"]["totals"]["events"].as_u64().unwrap();
     assert!(events(&last) > events(&first), "events are counted");
     assert_eq!(last["common"]["totals"]["missed"], 0);

@@ -3,6 +3,7 @@
 
 mod arbiter;
 mod events;
+mod pauses;
 mod service;
 mod spool;
 mod writer;

@@ -15,19 +15,19 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// Stops its task when dropped.
-struct Service<T> {
+pub(crate) struct Service<T> {
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<T>,
 }
 
 impl<T> Service<T> {
-    async fn stop(mut self) -> T {
+    pub(crate) async fn stop(mut self) -> T {
         self.stop.take().unwrap().send(()).ok();
         tokio::time::timeout(Duration::from_secs(30), &mut self.task).await.expect("it stops in time").unwrap()
     }
 }
 
-async fn simulator(mut config: SimConfig) -> (SocketAddr, Service<()>) {
+pub(crate) async fn simulator(mut config: SimConfig) -> (SocketAddr, Service<()>) {
     config.listen = ([127, 0, 0, 1], 0).into();
     let sim = Sim::bind(config).await.unwrap();
     let address = sim.address();
@@ -36,7 +36,7 @@ async fn simulator(mut config: SimConfig) -> (SocketAddr, Service<()>) {
     (address, Service { stop: Some(stop), task })
 }
 
-fn generated(instruments: usize, rate: u32) -> SimConfig {
+pub(crate) fn generated(instruments: usize, rate: u32) -> SimConfig {
     let market = GeneratedConfig { instruments, rate: Some(rate), ..GeneratedConfig::default() };
     SimConfig { generated: Some(market), ..SimConfig::default() }
 }
@@ -65,20 +65,20 @@ fn replay(path: PathBuf) -> SimConfig {
     SimConfig { replay: Some(replay), client_queue_bytes: 64 << 10, ..SimConfig::default() }
 }
 
-fn venue(name: &str, sim: SocketAddr) -> VenueConfig {
+pub(crate) fn venue(name: &str, sim: SocketAddr) -> VenueConfig {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../../venues/{name}.toml"));
     let mapping = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let base = BaseAddress { websocket: format!("ws://{sim}/{name}"), rest: format!("http://{sim}/{name}") };
     VenueConfig { base: Some(base), is_recording: true, requests_per_second: 1000, ..VenueConfig::new(mapping) }
 }
 
-fn config(server: &NatsServer, folder: &tempfile::TempDir, venues: Vec<VenueConfig>) -> FeedConfig {
+pub(crate) fn config(server: &NatsServer, folder: &tempfile::TempDir, venues: Vec<VenueConfig>) -> FeedConfig {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = listener.local_addr().unwrap();
     FeedConfig { venues, listen, ..FeedConfig::new(server.config("feed"), folder.path().to_owned()) }
 }
 
-fn start(config: FeedConfig) -> Service<Result<(), FeedError>> {
+pub(crate) fn start(config: FeedConfig) -> Service<Result<(), FeedError>> {
     let (stop, stopped) = oneshot::channel::<()>();
     let task = tokio::spawn(kt_feed::run(config, async { drop(stopped.await) }));
     Service { stop: Some(stop), task }
@@ -91,7 +91,7 @@ async fn get(url: String) -> String {
     }
 }
 
-async fn until(what: &str, mut check: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut check: impl AsyncFnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(40);
     while !check().await {
         assert!(Instant::now() < end, "{what} did not happen");
@@ -107,7 +107,7 @@ async fn finished(sim: SocketAddr) {
 }
 
 /// Every row of the log, in the order of each writer's counter, handed to `each`; counters must be whole.
-async fn rows(server: &NatsServer, mut each: impl FnMut(&Event<'_>)) -> usize {
+pub(crate) async fn rows(server: &NatsServer, mut each: impl FnMut(&Event<'_>)) -> usize {
     let bus = Bus::connect(&server.config("rows")).await.unwrap();
     let config = ConsumerConfig { name: "rows".to_owned(), start_after: None, max_unacknowledged: 1_000_000 };
     let mut consumer = LogConsumer::open(&bus, config).await.unwrap();
@@ -303,7 +303,7 @@ async fn a_lost_frame_is_a_gap_row_and_the_book_is_whole_again() {
     assert!(chain.epochs >= 3 && chain.deltas > 40, "{} epochs, {} deltas", chain.epochs, chain.deltas);
 }
 
-async fn metric_or_zero(listen: SocketAddr, name: &str) -> u64 {
+pub(crate) async fn metric_or_zero(listen: SocketAddr, name: &str) -> u64 {
     let page = get(format!("http://{listen}/metrics")).await;
     page.lines().find(|line| line.starts_with(name)).map_or(0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
 }

@@ -34,7 +34,8 @@ struct Ages {
 
 /// Runs the platform at `rate` frames a second and adds a table to the section.
 pub(super) fn measure(config: &Config, rate: u32, seconds: u64, section: &mut Section) -> Result<(), Error> {
-    let settings = ["sim.instruments=20".to_owned(), format!("sim.rate={rate}")];
+    let mut settings = vec!["sim.instruments=20".to_owned(), format!("sim.rate={rate}")];
+    settings.extend(end_to_end::SPINE.map(str::to_owned));
     let platform = Platform::start(config, &settings)?;
     let loader = platform.port(platform.config.load.metrics_port);
     let landed = || metrics::sum(loader, "kt_load_rows_total");

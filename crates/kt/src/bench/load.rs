@@ -181,12 +181,13 @@ pub(super) fn folder() -> Result<tempfile::TempDir, Error> {
 }
 
 /// `kt warehouse` with its tables.
-fn warehouse(config: &Config, folder: &Path) -> Result<(Process, u16), Error> {
-    let port = free_port()?;
+pub(super) fn warehouse(config: &Config, folder: &Path) -> Result<(Process, u16), Error> {
+    let (port, research_port) = (free_port()?, free_port()?);
     let program = std::env::current_exe().map_err(Error::doing("finding the kt binary"))?;
     let command = |words: &[&str]| {
         let mut command = Command::new(&program);
         command.args(words).args(["--set", &format!("warehouse.port={port}"), "--data-dir"]).arg(folder.join("data"));
+        command.args(["--set", &format!("warehouse.research_port={research_port}")]);
         command.args(["--set", "platform.log_level=warn"]).env("KT_ENGINES", &config.platform.engines_dir);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command

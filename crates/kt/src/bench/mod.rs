@@ -5,10 +5,12 @@
 //! little on a machine that others use. Nothing here fails because it was slow: a report says what was
 //! reached and what was missed.
 
+mod backtest;
 mod baseline;
 mod decode;
 mod end_to_end;
 mod fill;
+mod flow;
 mod host;
 mod hot;
 mod latency;
@@ -75,6 +77,7 @@ fn measure(config: &Config, options: &Options, stage: Stage) -> Result<Section, 
         Stage::Load => load::run(config, options.rounds),
         Stage::Signals => signals::run(config, options.rounds),
         Stage::Trade => trade::run(config, options.seconds),
+        Stage::Backtest => backtest::run(config, options.rounds),
         Stage::Tiers => tiers::run(config, options),
         Stage::EndToEnd => end_to_end::run(config, options),
     }

@@ -45,6 +45,8 @@ pub(super) enum Stage {
     Signals,
     /// Frame received to order sent, the whole platform running
     Trade,
+    /// The past through the code that trades: from a journal and from the warehouse
+    Backtest,
     /// Landing to the object store and back, and kills in the midst
     Tiers,
     /// The whole platform: rows a second, latency, memory, and where the time goes

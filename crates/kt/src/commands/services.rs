@@ -99,6 +99,13 @@ pub(crate) fn console(config: &Config) -> Result<(), Error> {
     console.stale_after = Duration::from_secs(settings.stale_after_s);
     console.max_clients = settings.max_clients;
     console.demonstration = settings.demonstration;
+    let tiers = &config.tiers;
+    console.cost = Some(kt_console::CostConfig {
+        hot_price: tiers.hot_price,
+        cold_price: tiers.cold_price,
+        hot_days: Some(tiers.hot_days).filter(|days| *days > 0),
+        currency: tiers.currency.clone(),
+    });
     console.source = match config.source.mode {
         SourceMode::Generated => kt_console::Source::Generated,
         SourceMode::Replay => kt_console::Source::Replay,

@@ -17,6 +17,7 @@ pub(crate) fn run(config: &Config) -> Result<(), Error> {
     let settings = &config.warehouse;
     let mut warehouse =
         WarehouseConfig::new(config.address(settings.port), config.data("warehouse"), config.engine("lib/libchdb.so"));
+    warehouse.research_listen = Some(config.address(settings.research_port));
     warehouse.run_as = Some(settings.user.clone());
     warehouse.max_memory_bytes = settings.memory_limit.0;
     warehouse.cold = Some(cold(config)?);

@@ -95,6 +95,7 @@ pub(crate) struct Nats {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Warehouse {
     pub(crate) port: u16,
+    pub(crate) research_port: u16,
     pub(crate) user: String,
     pub(crate) memory_limit: ByteSize,
     pub(crate) sandbox: Sandbox,
@@ -219,6 +220,7 @@ pub(crate) struct Alerts {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Signals {
+    pub(crate) enabled: bool,
     pub(crate) metrics_port: u16,
     /// Empty: the built-in declarations. Absolute once loaded.
     pub(crate) declarations: PathBuf,
@@ -303,6 +305,7 @@ impl Config {
             ("nats.monitor_port", self.nats.monitor_port),
             ("nats.leaf_port", self.nats.leaf_port),
             ("warehouse.port", self.warehouse.port),
+            ("warehouse.research_port", self.warehouse.research_port),
             ("postgres.port", self.postgres.port),
             ("sim.port", self.sim.port),
             ("console.port", self.console.port),

@@ -57,7 +57,11 @@ pub(crate) fn services(config: &Config) -> Result<Vec<ServiceSpec>, Error> {
         postgres(config)?,
         nats(config)?,
         own.s3(config),
-        ServiceSpec { health: http(config, config.warehouse.port, "/ping"), ..warehouse },
+        ServiceSpec {
+            health: http(config, config.warehouse.port, "/ping"),
+            ports: [config.warehouse.port, config.warehouse.research_port].map(|port| config.address(port).port()).to_vec(),
+            ..warehouse
+        },
         own.once("migrate", &["migrate", "apply"], &["postgres", "warehouse"]),
         ServiceSpec { background: true, ..own.once("tiers", &["tiers", "apply"], &["migrate"]) },
     ];
@@ -69,7 +73,9 @@ pub(crate) fn services(config: &Config) -> Result<Vec<ServiceSpec>, Error> {
         services.push(own.service(config, "console", config.console.port, &["nats", "migrate"]));
     }
     // Before the feed, whose first snapshots it needs, and stopped after it.
-    services.push(own.service(config, "signals", config.signals.metrics_port, &["nats"]));
+    if config.signals.enabled {
+        services.push(own.service(config, "signals", config.signals.metrics_port, &["nats"]));
+    }
     if config.trade.enabled && config.source.mode != SourceMode::Replay {
         // It learns from the feed's first rows what the instruments are.
         services.push(own.service(config, "trade", config.trade.metrics_port, &["nats", "migrate"]));

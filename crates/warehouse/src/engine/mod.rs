@@ -27,6 +27,9 @@ use library::Api;
 /// Name of the role given to read-only users.
 pub const READER_ROLE: &str = "reader";
 
+/// Name of the role of people who do research: the platform's databases and nothing else.
+pub const RESEARCH_ROLE: &str = "research";
+
 /// How to open the engine.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {

@@ -1,15 +1,13 @@
-//! Who asks, and what they may do.
+//! What a user may do.
 //!
 //! The engine in-process knows one user. Here requests are authenticated; a read-only user's
 //! statement must be a single one that the engine's parser calls read-only, must not name `file`,
 //! and runs on a connection of its own under `readonly=1`. The sandbox stands behind all this.
 
-use sha2::{Digest, Sha256};
-
-use super::request::{Credentials, Request};
+use super::request::Request;
 use super::statement::may_use_identifier;
-use crate::config::UserConfig;
-use crate::engine::{Class, Connection, READER_ROLE};
+use super::users::User;
+use crate::engine::{Class, Connection};
 use crate::exception::Exception;
 
 /// Settings that a read-only user may choose: how results look, and how long to wait for them.
@@ -21,60 +19,16 @@ const READER_SETTINGS: &[&str] = &[
     "result_overflow_mode",
     "session_timezone",
 ];
-const READER_PREFIXES: &[&str] = &["output_format_", "format_"];
-
-/// The users that the server knows.
-pub(super) struct Users {
-    users: Vec<UserConfig>,
-}
-
-impl Users {
-    pub(super) fn new(users: Vec<UserConfig>) -> Self {
-        if users.is_empty() {
-            return Self { users: vec![UserConfig::open_default()] };
-        }
-        Self { users }
-    }
-
-    /// Finds the user that a request's credentials prove.
-    ///
-    /// # Errors
-    /// Code 516; the text does not tell which of name and password was wrong.
-    pub(super) fn authenticate(&self, credentials: &Credentials) -> Result<&UserConfig, Exception> {
-        let name = credentials.user.as_deref().filter(|name| !name.is_empty()).unwrap_or("default");
-        let given = hex(&Sha256::digest(credentials.password.as_deref().unwrap_or_default()));
-        let found = self.users.iter().find(|user| user.name == name);
-        match found {
-            Some(user) => match &user.password_sha256 {
-                None => Ok(user),
-                Some(hash) if same(hash.to_ascii_lowercase().as_bytes(), given.as_bytes()) => Ok(user),
-                Some(_) => Err(refused(name)),
-            },
-            None => Err(refused(name)),
-        }
-    }
-}
-
-fn refused(name: &str) -> Exception {
-    Exception::new(
-        516,
-        "AUTHENTICATION_FAILED",
-        format!("{name}: Authentication failed: password is incorrect, or there is no user with such name."),
-    )
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// Compares in a time that does not depend on where the difference is.
-fn same(one: &[u8], other: &[u8]) -> bool {
-    one.len() == other.len() && one.iter().zip(other).fold(0, |found, (a, b)| found | (a ^ b)) == 0
-}
+/// Not all that begin with `output_format_` or `format_`: some name files.
+const READER_PREFIXES: &[&str] = &[
+    "output_format_arrow_",
+    "output_format_csv_",
+    "output_format_decimal_",
+    "output_format_json_",
+    "output_format_parquet_",
+    "output_format_tsv_",
+    "output_format_write_",
+];
 
 /// Whether the statement may run at all, before it touches the engine.
 ///
@@ -82,7 +36,7 @@ fn same(one: &[u8], other: &[u8]) -> bool {
 /// Code 62 for several statements, 164 for a change over GET or by a read-only user, 497 for what
 /// a read-only user must not name.
 pub(super) fn admit(
-    user: &UserConfig,
+    user: &User,
     request: &Request,
     connection: &Connection,
     sql: &str,
@@ -102,7 +56,7 @@ pub(super) fn admit(
             "Cannot execute query in readonly mode. For queries over HTTP, method GET implies readonly. You should use method POST for modifying queries",
         ));
     }
-    if user.readonly {
+    if user.is_readonly() {
         if found.class == Class::Unknown {
             return Err(Exception::new(62, "SYNTAX_ERROR", "the statement does not parse"));
         }
@@ -121,8 +75,8 @@ pub(super) fn admit(
 }
 
 /// Refuses an INSERT with data where nothing may change.
-pub(super) fn admit_insert(user: &UserConfig, request: &Request) -> Result<(), Exception> {
-    if user.readonly || request.readonly {
+pub(super) fn admit_insert(user: &User, request: &Request) -> Result<(), Exception> {
+    if user.is_readonly() || request.readonly {
         return Err(readonly(&format!("{}: Cannot insert in readonly mode (method GET implies readonly).", user.name)));
     }
     Ok(())
@@ -132,9 +86,9 @@ pub(super) fn admit_insert(user: &UserConfig, request: &Request) -> Result<(), E
 ///
 /// # Errors
 /// Code 164 for one that a read-only user must not change.
-pub(super) fn settings(user: &UserConfig, request: &Request) -> Result<Vec<(String, String)>, Exception> {
+pub(super) fn settings(user: &User, request: &Request) -> Result<Vec<(String, String)>, Exception> {
     let mut settings = request.settings.clone();
-    if user.readonly {
+    if user.is_readonly() {
         for (name, _) in &settings {
             let allowed = READER_SETTINGS.contains(&name.as_str())
                 || READER_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
@@ -143,41 +97,28 @@ pub(super) fn settings(user: &UserConfig, request: &Request) -> Result<Vec<(Stri
             }
         }
     }
-    // After the request's own, so that the limits win.
-    settings.extend(user.max_memory_bytes.map(|limit| ("max_memory_usage".to_owned(), limit.to_string())));
-    settings.extend(user.max_execution_seconds.map(|limit| ("max_execution_time".to_owned(), limit.to_string())));
+    // A request may ask for less than its user's limit. What is no number, `result_overflow_mode` for one, is the
+    // limit's alone.
+    for (name, limit) in &user.limits {
+        let asked = settings.iter().filter(|(asked, _)| asked == name).filter_map(|(_, value)| value.parse().ok());
+        let least = asked.filter(|value| *value > 0_u64).min();
+        settings.retain(|(asked, _)| asked != name);
+        let value = match (least, limit.parse::<u64>()) {
+            (Some(least), Ok(limit)) => least.min(limit).to_string(),
+            _ => limit.clone(),
+        };
+        settings.push((name.clone(), value));
+    }
     Ok(settings)
 }
 
 /// Takes the rights of a read-only user's connection away, for good.
-pub(super) fn lower(connection: &mut Connection) -> Result<(), Exception> {
-    connection.execute(&format!("SET ROLE {READER_ROLE}"), "Null", &[])?;
+pub(super) fn lower(connection: &mut Connection, role: &str) -> Result<(), Exception> {
+    connection.execute(&format!("SET ROLE {role}"), "Null", &[])?;
     connection.execute("SET readonly = 1", "Null", &[])?;
     Ok(())
 }
 
 fn readonly(what: &str) -> Exception {
     Exception::new(164, "READONLY", what)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn passwords_are_compared_by_hash() {
-        let user = UserConfig {
-            name: "reader".to_owned(),
-            password_sha256: Some(hex(&Sha256::digest("secret"))),
-            ..UserConfig::open_default()
-        };
-        let users = Users::new(vec![user]);
-        let ask = |name: &str, password: &str| {
-            let credentials = Credentials { user: Some(name.to_owned()), password: Some(password.to_owned()) };
-            users.authenticate(&credentials).map_err(|error| error.code).map(|user| user.name.clone())
-        };
-        assert_eq!(ask("reader", "secret"), Ok("reader".to_owned()));
-        assert_eq!(ask("reader", "Secret"), Err(516));
-        assert_eq!(ask("default", ""), Err(516));
-    }
 }

@@ -21,6 +21,8 @@ mod server;
 mod session;
 mod settings;
 mod statement;
+mod users;
 
 pub(crate) use connection::{Connections, Flushes};
 pub use server::Server;
+pub(crate) use server::accounts;

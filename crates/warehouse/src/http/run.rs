@@ -15,12 +15,14 @@ use super::request::Request;
 use super::server::Shared;
 use super::settings;
 use super::statement::{Shape, output_format, shape};
-use crate::config::UserConfig;
+use super::users::{Turn, User};
 use crate::engine::{Class, Connection, Statistics};
 use crate::exception::Exception;
 
 /// Bytes read from a body at once.
 const PIECE: usize = 256 << 10;
+/// Characters of a statement of research that are logged.
+const LOGGED: usize = 500;
 
 /// Why a statement did not reach its end.
 pub(super) enum Failure {
@@ -46,13 +48,15 @@ impl From<Gone> for Failure {
 pub(super) struct Job {
     pub(super) shared: Arc<Shared>,
     pub(super) request: Request,
-    pub(super) user: UserConfig,
+    pub(super) user: User,
     /// The query id; also the mark by which it can be killed.
     pub(super) id: String,
     pub(super) source: Source,
     pub(super) output: Output,
     /// Set once the statement may be killed without harm when its client leaves.
     pub(super) killable: Arc<AtomicBool>,
+    /// The account's turn, given back when the statement is done.
+    pub(super) turn: Option<Turn>,
 }
 
 impl Job {
@@ -83,6 +87,10 @@ impl Job {
             }
         };
         let code = answer.as_ref().err().map_or(0, |exception| exception.code);
+        if self.turn.is_some() {
+            let (ms, read) = (started.elapsed().as_millis(), answer.as_ref().map_or(0, |statistics| statistics.read_rows));
+            tracing::info!(user = %self.user.name, query_id = %self.id, code, ms, read_rows = read, "statement of research ended");
+        }
         metrics.statements.get_or_create(&Statement { kind, code }).inc();
         if self.output.end(answer, shared.engine.version()).is_err() {
             metrics.drop_statement("client_gone");
@@ -161,7 +169,7 @@ impl Job {
         let settings = access::settings(&self.user, &self.request)?;
         match self.request.session.clone() {
             // A read-only user's connection cannot get its settings back, so it is never kept.
-            Some(wanted) if !self.user.readonly => {
+            Some(wanted) if !self.user.is_readonly() => {
                 let session = shared.sessions.get(&self.user.name, &wanted)?;
                 let mut guard = session.lock(&shared.engine)?;
                 let Some(connection) = guard.as_mut() else {
@@ -231,8 +239,12 @@ impl Job {
         kind: &mut &'static str,
     ) -> Result<Statistics, Failure> {
         let class = access::admit(&self.user, &self.request, connection, sql)?;
-        if self.user.readonly {
-            access::lower(connection)?;
+        if self.turn.is_some() {
+            let text: String = sql.chars().take(LOGGED).collect();
+            tracing::info!(user = %self.user.name, query_id = %self.id, statement = %text, "statement of research");
+        }
+        if let Some(role) = self.user.role {
+            access::lower(connection, role)?;
         }
         let own = output_format(sql);
         let format = own.or_else(|| self.request.default_format.clone()).unwrap_or_else(|| "TabSeparated".to_owned());
@@ -270,9 +282,10 @@ impl Job {
         let mut send = || -> Result<Statistics, Failure> {
             while let Some(part) = stream.next_part()? {
                 total.add(&part.statistics);
-                let sent = self.output.data(parts.join(part.data))?;
+                let sent = self.output.data(parts.join(part.data)?)?;
                 self.shared.metrics.bytes_out.inc_by(sent);
             }
+            self.shared.metrics.bytes_out.inc_by(self.output.data(parts.end())?);
             Ok(total)
         };
         Some(send())

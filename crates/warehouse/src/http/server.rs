@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request as HttpRequest, State};
 use axum::http::{StatusCode, header};
@@ -13,7 +13,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use tokio::sync::oneshot;
 
-use super::access::Users;
 use super::body::Source;
 use super::connection::Flushes;
 use super::encoding::Encoder;
@@ -24,6 +23,8 @@ use super::request::Request;
 use super::run::Job;
 use super::session::Sessions;
 use super::settings;
+use super::users::{Turns, User, Users};
+use crate::accounts::Accounts;
 use crate::config::WarehouseConfig;
 use crate::engine::{Engine, Workers};
 use crate::exception::Exception;
@@ -34,7 +35,7 @@ pub(super) struct Shared {
     pub(super) engine: Engine,
     pub(super) sessions: Sessions,
     pub(super) metrics: Metrics,
-    users: Users,
+    turns: Turns,
     running: Mutex<HashSet<String>>,
     workers: Workers,
     // Kills must not queue behind what they are to kill.
@@ -58,7 +59,8 @@ impl Server {
             engine,
             sessions: Sessions::new(config.sessions),
             metrics: Metrics::new(),
-            users: Users::new(config.users.clone()),
+            // The other half of the workers is the platform's own.
+            turns: Turns::new(config.workers / 2),
             running: Mutex::new(HashSet::new()),
             workers: Workers::start("statement", config.workers, config.queue)?,
             control: Workers::start("control", 1, 256)?,
@@ -68,15 +70,25 @@ impl Server {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// The routes.
+    /// The routes of the platform's address.
     pub fn router(&self) -> Router {
+        self.statements(Users::platform(self.shared.config.users.clone()))
+            .route("/health", get(health))
+            .route("/metrics", get(metrics))
+            .with_state(Arc::clone(&self.shared))
+    }
+
+    /// The routes of the address for research.
+    pub fn research_router(&self) -> Router {
+        self.statements(Users::Research(accounts(&self.shared.config))).with_state(Arc::clone(&self.shared))
+    }
+
+    fn statements(&self, users: Users) -> Router<Arc<Shared>> {
         Router::new()
             .route("/", any(statement))
             .route("/query", any(statement))
             .route("/ping", get(|| async { "Ok.\n" }))
-            .route("/health", get(health))
-            .route("/metrics", get(metrics))
-            .with_state(Arc::clone(&self.shared))
+            .layer(Extension(Arc::new(users)))
     }
 
     /// Closes sessions that nobody used for their timeout; to be called now and then.
@@ -167,7 +179,16 @@ impl Drop for Running {
     }
 }
 
-async fn statement(State(shared): State<Arc<Shared>>, http: HttpRequest) -> Response {
+/// The accounts of a warehouse.
+pub(crate) fn accounts(config: &WarehouseConfig) -> Accounts {
+    Accounts::new(config.data_directory.join("accounts"))
+}
+
+async fn statement(
+    State(shared): State<Arc<Shared>>,
+    Extension(users): Extension<Arc<Users>>,
+    http: HttpRequest,
+) -> Response {
     let (parts, body) = http.into_parts();
     let version = shared.engine.version().to_owned();
     let request = match Request::parse(&parts.method, &parts.uri, &parts.headers) {
@@ -185,18 +206,22 @@ async fn statement(State(shared): State<Arc<Shared>>, http: HttpRequest) -> Resp
         Err(Exception::new(48, "NOT_IMPLEMENTED", "multipart bodies (external data) are not supported"))
     } else {
         let flushes = parts.extensions.get::<ConnectInfo<Flushes>>().map(|info| info.0.clone());
-        answer(&shared, request, body, (&id, flushes)).await
+        let user = users.authenticate(&request.credentials);
+        match user {
+            Ok(user) => answer(&shared, (request, user), body, (&id, flushes)).await,
+            Err(exception) => Err(exception),
+        }
     };
     answered.unwrap_or_else(|exception| error_response(&exception, &id, &version, framed))
 }
 
 async fn answer(
     shared: &Arc<Shared>,
-    request: Request,
+    (request, user): (Request, User),
     body: Body,
     (id, flushes): (&str, Option<Flushes>),
 ) -> Result<Response, Exception> {
-    let user = shared.users.authenticate(&request.credentials)?.clone();
+    let turn = shared.turns.take(&user).inspect_err(|_| shared.metrics.drop_statement("quota"))?;
     let killable = Arc::new(AtomicBool::new(false));
     let running = Running::register(shared, id, &killable)?;
     let idle = shared.config.idle_timeout;
@@ -206,7 +231,7 @@ async fn answer(
         .map_err(|error| Exception::new(1001, "STD_EXCEPTION", error))?;
     let (output, receiver) = Output::new(encoder, Arc::clone(&tag), idle);
     let reply = Reply::new(shared, &request, id, &tag, flushes);
-    let job = Job { shared: Arc::clone(shared), request, user, id: id.to_owned(), source, output, killable };
+    let job = Job { shared: Arc::clone(shared), request, user, id: id.to_owned(), source, output, killable, turn };
     if shared.workers.submit(move || job.run()).is_err() {
         shared.metrics.drop_statement("queue_full");
         return Err(Exception::new(

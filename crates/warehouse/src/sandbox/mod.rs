@@ -26,6 +26,8 @@ use crate::error::WarehouseError;
 pub struct Confined {
     /// The bound listener.
     pub listener: TcpListener,
+    /// The bound listener for research.
+    pub research: Option<TcpListener>,
     /// Holds the data directory's lock for as long as it lives.
     pub lock: File,
     /// Who the process is now.
@@ -40,8 +42,9 @@ pub struct Confined {
 /// Port taken, data directory unusable, library unreadable, other threads already running, or a
 /// rule that the kernel refuses in [`SandboxMode::Required`].
 pub fn confine(config: &WarehouseConfig) -> Result<Confined, WarehouseError> {
-    let listener =
-        TcpListener::bind(config.listen).map_err(|reason| WarehouseError::Listen { address: config.listen, reason })?;
+    let bind = |address| TcpListener::bind(address).map_err(|reason| WarehouseError::Listen { address, reason });
+    let listener = bind(config.listen)?;
+    let research = config.research_listen.map(bind).transpose()?;
     let data = absolute(&config.data_directory)?;
     std::fs::create_dir_all(&data).map_err(|error| wrong(&data, error))?;
     if config.sandbox == SandboxMode::Off {
@@ -50,6 +53,7 @@ pub fn confine(config: &WarehouseConfig) -> Result<Confined, WarehouseError> {
         let lock = lock(&data)?;
         return Ok(Confined {
             listener,
+            research,
             lock,
             user: user.name,
             enforcement: Enforcement::off("switched off by configuration"),
@@ -61,7 +65,7 @@ pub fn confine(config: &WarehouseConfig) -> Result<Confined, WarehouseError> {
     let lock = lock(&data)?;
     environment::scrub(&data);
     let enforcement = filesystem::restrict(config, &data)?;
-    Ok(Confined { listener, lock, user: user.name, enforcement })
+    Ok(Confined { listener, research, lock, user: user.name, enforcement })
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, WarehouseError> {

@@ -17,6 +17,8 @@ pub struct Setup {
     pub library: PathBuf,
     pub port: u16,
     pub users: Vec<UserConfig>,
+    /// Whether there is an address for research.
+    pub research: bool,
     pub workers: usize,
     pub sandbox: SandboxMode,
     pub idle_seconds: u64,
@@ -30,6 +32,7 @@ pub fn serve_if_asked() -> Option<i32> {
     let mut config = WarehouseConfig::new(SocketAddr::from(([127, 0, 0, 1], setup.port)), setup.data, setup.library);
     config.run_as = Some("nobody".to_owned());
     config.users = setup.users;
+    config.research_listen = setup.research.then(|| SocketAddr::from(([127, 0, 0, 1], 0)));
     config.workers = setup.workers;
     config.sandbox = setup.sandbox;
     config.idle_timeout = Duration::from_secs(setup.idle_seconds);
@@ -66,6 +69,7 @@ impl Setup {
             library: library().unwrap(),
             port: 0,
             users: Vec::new(),
+            research: false,
             workers: 8,
             sandbox: SandboxMode::Required,
             idle_seconds: 10,
@@ -93,7 +97,8 @@ impl Setup {
             if lines.next() == Some(child.id().to_string().as_str())
                 && let Some(address) = lines.next()
             {
-                return Warehouse { child, url: format!("http://{address}"), setup: self.clone() };
+                let research = lines.next().map(|address| format!("http://{address}"));
+                return Warehouse { child, url: format!("http://{address}"), research, setup: self.clone() };
             }
             let ended = child.try_wait().unwrap();
             assert!(ended.is_none() && Instant::now() < deadline, "no warehouse: {ended:?}\n{}", self.read_log());
@@ -122,12 +127,19 @@ impl Setup {
 pub struct Warehouse {
     child: Child,
     pub url: String,
+    /// The address for research.
+    pub research: Option<String>,
     pub setup: Setup,
 }
 
 impl Warehouse {
     pub fn client(&self) -> Client {
         Client::new(&self.url).unwrap()
+    }
+
+    /// A client of the address for research.
+    pub fn research_client(&self, name: &str, password: &str) -> Client {
+        Client::new(self.research.as_ref().unwrap()).unwrap().with_user(name, password)
     }
 
     pub fn pid(&self) -> u32 {

@@ -8,6 +8,7 @@ mod basics;
 mod clients;
 mod faults;
 mod harness;
+mod research;
 mod transfer;
 
 use std::future::Future;
@@ -43,6 +44,9 @@ const TESTS: &[(&str, Test)] = tests![
     clients::clickhouse_connect,
     access::readers_cannot_write,
     access::the_sandbox_holds,
+    research::accounts_read_and_nothing_else,
+    research::quotas_hold,
+    research::arrow_streams,
 ];
 
 fn main() {

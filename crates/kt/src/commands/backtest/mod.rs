@@ -107,7 +107,7 @@ fn request(config: &Config, options: &Run) -> Result<Request, Error> {
     };
     let journal = config.data("journal").join("trade");
     let live_journal = (options.journal.is_none() && journal.is_dir()).then_some(journal);
-    Ok(Request { source, memory: options.memory.0, code: code(), place, live_journal })
+    Ok(Request { source, memory: options.memory.0, code: code()?, place, live_journal })
 }
 
 fn warehouse_source(config: &Config, options: &Run) -> Result<Source, Error> {
@@ -172,12 +172,13 @@ fn verdict(options: &Run, parities: &[Parity]) -> Result<(), Error> {
     if broken.is_empty() { Ok(()) } else { Err(Error::failed(format!("no parity: {}", broken.join("; ")))) }
 }
 
-/// Version and, where the build knows it, commit.
-fn code() -> String {
-    match option_env!("KT_COMMIT") {
-        Some(commit) => format!("kt {} ({commit})", env!("CARGO_PKG_VERSION")),
-        None => format!("kt {}", env!("CARGO_PKG_VERSION")),
-    }
+/// The program that made a result: version, commit it was built from, and a hash of the very file, which also
+/// tells apart two builds of one commit.
+fn code() -> Result<String, Error> {
+    let own = "/proc/self/exe";
+    let bytes = std::fs::read(own).map_err(Error::doing(format!("reading {own}")))?;
+    let build = kt_model::block::hash(&bytes);
+    Ok(format!("kt {} (commit {}, build {build:016x})", env!("CARGO_PKG_VERSION"), env!("KT_COMMIT")))
 }
 
 /// A line on standard error that says how far the run is.
