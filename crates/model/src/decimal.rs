@@ -179,9 +179,27 @@ impl<const SCALE: u32> Decimal<SCALE> {
 
     /// Nearest `f64`: for statistics and screens only, never on the way in.
     #[must_use]
+    #[inline]
     pub fn to_f64(self) -> f64 {
         let unit = POWERS[SCALE as usize];
-        (self.0 / unit) as f64 + (self.0 % unit) as f64 / unit as f64
+        let Some((whole, rest)) = self.split() else {
+            return (self.0 / unit) as f64 + (self.0 % unit) as f64 / unit as f64;
+        };
+        let magnitude = whole as f64 + rest as f64 / unit as f64;
+        if self.0 < 0 { -magnitude } else { magnitude }
+    }
+
+    /// What stands before and behind the point, without the sign, the latter in units of `10^-SCALE`; `None`
+    /// for numbers so large that it takes a division of 128 bits (beyond 4.8 million at 18 digits).
+    #[must_use]
+    #[inline]
+    pub fn split(self) -> Option<(u64, u128)> {
+        // 10^n = 2^n × 5^n: the first is a shift, and a power of five divides 64 bits.
+        let five = const { 5_u64.pow(SCALE) };
+        let magnitude = self.0.unsigned_abs();
+        let high = u64::try_from(magnitude >> SCALE).ok()?;
+        let low = magnitude & ((1 << SCALE) - 1);
+        Some((high / five, (u128::from(high % five) << SCALE) | low))
     }
 
     /// Whether the value is exactly zero.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::definition::Definition;
 use crate::feature::Feature;
+use crate::formula;
 use crate::market::{Best, Market};
 use crate::number::{float, ln};
 use crate::output::{Computed, Reason};
@@ -240,10 +241,8 @@ fn rolling(declared: &Definition, samples: &Ring) -> Computed {
         let equal = samples.iter().filter(|value| *value == newest).count() as f64;
         return Ok((below + equal / 2.0) / count * 100.0);
     }
-    let mean = samples.iter().sum::<f64>() / count;
-    let squares: f64 = samples.iter().map(|value| (value - mean) * (value - mean)).sum();
-    let deviation = (squares / (count - 1.0)).sqrt();
-    if deviation > 0.0 { Ok((newest - mean) / deviation) } else { Err(Reason::Constant) }
+    let (mean, deviation) = formula::mean_and_deviation(samples.iter()).ok_or(Reason::Constant)?;
+    Ok((newest - mean) / deviation)
 }
 
 fn microprice(best: &Best) -> Computed {
@@ -273,7 +272,7 @@ fn relative_basis(first: &Market, second: &Market, declared: &Definition, now: N
     }
     let first = first.best(declared.top, now, declared.max_age)?.mid();
     let second = second.best(declared.top, now, declared.max_age)?.mid();
-    Ok((first - second) / second)
+    Ok(formula::basis(first, second))
 }
 
 /// The contribution e of one change of the best quotes (Cont, Kukanov and Stoikov 2014).

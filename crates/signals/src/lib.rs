@@ -10,6 +10,7 @@ pub mod definition;
 mod engine;
 mod error;
 mod feature;
+pub mod formula;
 pub mod input;
 mod instance;
 pub mod market;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::book::OrderBook;
 use crate::definition::TopSource;
+use crate::formula;
 use crate::number::float;
 use crate::output::Reason;
 
@@ -27,7 +28,7 @@ impl Best {
     /// Middle of bid and ask.
     #[must_use]
     pub fn mid(&self) -> f64 {
-        (self.bid + self.ask) / 2.0
+        formula::mid(self.bid, self.ask)
     }
 
     /// Refuses prices that can be no market.

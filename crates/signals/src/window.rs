@@ -133,7 +133,7 @@ impl Ring {
     }
 
     /// The samples, oldest first.
-    pub fn iter(&self) -> impl Iterator<Item = f64> + '_ {
+    pub fn iter(&self) -> impl Iterator<Item = f64> + Clone + '_ {
         (0..self.length).map(|offset| self.values[(self.start + offset) % self.values.len()].1)
     }
 

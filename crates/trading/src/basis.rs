@@ -5,6 +5,8 @@
 //! through the book first. The spot leg leads, the perpetual follows what the spot leg has traded.
 
 use kt_model::{Decimal, Nanos, Quantity, Side, TimeInForce};
+use kt_signals::formula;
+use kt_signals::number::float;
 
 use crate::config::{BasisConfig, Direction, Entry, PaperConfig};
 use crate::funding;
@@ -98,8 +100,9 @@ impl Basis {
         let age = self.config.max_quote_age_ms.milliseconds();
         let trusted = |leg| self.market(view, leg).trusted(view.now, age).map_err(|distrust| distrust.as_str());
         let (spot, perpetual) = (*trusted(0)?, *trusted(1)?);
-        let (spot_middle, perpetual_middle) = (spot.middle().to_f64(), perpetual.middle().to_f64());
-        let basis_bps = (perpetual_middle - spot_middle) / spot_middle * 10_000.0;
+        // The same formulas, over the same floats, as the signal `basis`: equal quotes give equal bits.
+        let middle = |top: &Top| formula::mid(float(top.bid_price), float(top.ask_price));
+        let basis_bps = formula::basis_bps(middle(&perpetual), middle(&spot));
         Ok(Sight { spot, perpetual, basis_bps, at: spot.received.max(perpetual.received) })
     }
 
@@ -270,8 +273,11 @@ impl Basis {
     /// What a leg lacks of its target, in whole lots; `None` when that is less than the smallest order.
     fn residual(&self, view: &View<'_>, leg: usize, target: Quantity) -> Option<Quantity> {
         let lacking = target.0 - self.position(view, leg).0;
+        if lacking == 0 {
+            return None;
+        }
         let Some(definition) = &self.market(view, leg).definition else {
-            return (lacking != 0).then_some(Decimal(lacking));
+            return Some(Decimal(lacking));
         };
         let size = money::floor_to(Decimal(lacking.abs()), definition.lot)?;
         let least = definition.lot.max(definition.minimum_quantity);

@@ -28,13 +28,6 @@ impl Window {
 
     /// Mean and sample standard deviation; `None` with fewer than two samples or no deviation.
     pub fn mean_and_deviation(&self) -> Option<(f64, f64)> {
-        if self.samples.len() < 2 {
-            return None;
-        }
-        let count = self.samples.len() as f64;
-        let mean = self.samples.iter().sum::<f64>() / count;
-        let squares = self.samples.iter().map(|sample| (sample - mean) * (sample - mean)).sum::<f64>();
-        let deviation = (squares / (count - 1.0)).sqrt();
-        (deviation > 0.0).then_some((mean, deviation))
+        kt_signals::formula::mean_and_deviation(self.samples.iter().copied())
     }
 }

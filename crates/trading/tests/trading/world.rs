@@ -2,7 +2,7 @@
 
 use kt_model::codec::Label;
 use kt_model::*;
-use kt_signals::Input;
+use kt_signals::{Engine, Input, Output};
 use kt_trading::{Desk, Record, TradingConfig};
 
 pub const SPOT: (&str, &str) = ("binance", "BTC-USDT-SPOT");
@@ -51,12 +51,28 @@ pub struct World {
     pub now: i64,
     pub records: Vec<Record>,
     pub counter: u64,
+    signals: Engine,
+    /// What the signal `basis` is now, and its bits after each input.
+    basis: Option<f64>,
+    stated: Vec<(Nanos, u64)>,
 }
+
+const BASIS: &str = "[[signal]]\nname = \"basis\"\nfeature = \"basis\"\nvenue = \"binance_usdm\"\n\
+    instrument = \"BTC-USDT-USDT-PERP\"\nsecond_venue = \"binance\"\nsecond_instrument = \"BTC-USDT-SPOT\"\n\
+    every_ms = 0\nmax_age_ms = 3600000\n";
 
 impl World {
     /// Started, described, live; nothing quoted yet.
     pub fn new(text: &str) -> Self {
-        let mut world = Self { desk: Desk::paper(), now: BEGIN + SECOND, records: Vec::new(), counter: 0 };
+        let mut world = Self {
+            desk: Desk::paper(),
+            now: BEGIN + SECOND,
+            records: Vec::new(),
+            counter: 0,
+            signals: Engine::configured(BASIS).expect("a declaration"),
+            basis: None,
+            stated: Vec::new(),
+        };
         world.start(text);
         world.describe(SPOT, InstrumentStatus::Trading, None);
         world.describe(PERP, InstrumentStatus::Trading, None);
@@ -72,8 +88,18 @@ impl World {
     }
 
     pub fn input(&mut self, input: &Input<'_>) {
-        let records = &mut self.records;
+        let basis = &mut self.basis;
+        self.signals.on_input(input, &mut |output: &Output<'_>| *basis = output.computed.ok());
+        self.stated.extend(self.basis.map(|basis| (self.signals.now(), basis.to_bits())));
+        let (records, before) = (&mut self.records, self.records.len());
         self.desk.on_input(input, &mut |record: &Record| records.push(record.clone()));
+        // What a strategy decides on is the signal that `kt signals` states, bit for bit.
+        for record in &self.records[before..] {
+            if let Some(basis) = record.reason.basis_bps {
+                let same = (record.reason.at, basis.to_bits());
+                assert!(self.stated.contains(&same), "no such signal was stated: {record:?}");
+            }
+        }
     }
 
     pub fn event(&mut self, event: &Event<'_>) {
