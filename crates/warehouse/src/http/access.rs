@@ -13,6 +13,7 @@ use crate::exception::Exception;
 /// Settings that a read-only user may choose: how results look, and how long to wait for them.
 const READER_SETTINGS: &[&str] = &[
     "date_time_output_format",
+    "do_not_merge_across_partitions_select_final",
     "extremes",
     "max_block_size",
     "max_result_rows",
@@ -35,12 +36,7 @@ const READER_PREFIXES: &[&str] = &[
 /// # Errors
 /// Code 62 for several statements, 164 for a change over GET or by a read-only user, 497 for what
 /// a read-only user must not name.
-pub(super) fn admit(
-    user: &User,
-    request: &Request,
-    connection: &Connection,
-    sql: &str,
-) -> Result<Class, Exception> {
+pub(super) fn admit(user: &User, request: &Request, connection: &Connection, sql: &str) -> Result<Class, Exception> {
     let found = connection.classify(sql);
     if found.statements > 1 {
         return Err(Exception::new(

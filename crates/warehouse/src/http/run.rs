@@ -88,7 +88,8 @@ impl Job {
         };
         let code = answer.as_ref().err().map_or(0, |exception| exception.code);
         if self.turn.is_some() {
-            let (ms, read) = (started.elapsed().as_millis(), answer.as_ref().map_or(0, |statistics| statistics.read_rows));
+            let (ms, read) =
+                (started.elapsed().as_millis(), answer.as_ref().map_or(0, |statistics| statistics.read_rows));
             tracing::info!(user = %self.user.name, query_id = %self.id, code, ms, read_rows = read, "statement of research ended");
         }
         metrics.statements.get_or_create(&Statement { kind, code }).inc();

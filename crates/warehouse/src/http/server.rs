@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::{Extension, Router};
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request as HttpRequest, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
+use axum::{Extension, Router};
 use tokio::sync::oneshot;
 
 use super::body::Source;
@@ -72,7 +72,7 @@ impl Server {
 
     /// The routes of the platform's address.
     pub fn router(&self) -> Router {
-        self.statements(Users::platform(self.shared.config.users.clone()))
+        Self::statements(Users::platform(self.shared.config.users.clone()))
             .route("/health", get(health))
             .route("/metrics", get(metrics))
             .with_state(Arc::clone(&self.shared))
@@ -80,10 +80,10 @@ impl Server {
 
     /// The routes of the address for research.
     pub fn research_router(&self) -> Router {
-        self.statements(Users::Research(accounts(&self.shared.config))).with_state(Arc::clone(&self.shared))
+        Self::statements(Users::Research(accounts(&self.shared.config))).with_state(Arc::clone(&self.shared))
     }
 
-    fn statements(&self, users: Users) -> Router<Arc<Shared>> {
+    fn statements(users: Users) -> Router<Arc<Shared>> {
         Router::new()
             .route("/", any(statement))
             .route("/query", any(statement))
@@ -206,8 +206,7 @@ async fn statement(
         Err(Exception::new(48, "NOT_IMPLEMENTED", "multipart bodies (external data) are not supported"))
     } else {
         let flushes = parts.extensions.get::<ConnectInfo<Flushes>>().map(|info| info.0.clone());
-        let user = users.authenticate(&request.credentials);
-        match user {
+        match users.authenticate(&request.credentials) {
             Ok(user) => answer(&shared, (request, user), body, (&id, flushes)).await,
             Err(exception) => Err(exception),
         }
