@@ -4,6 +4,18 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use kt_model::Nanos;
 
+/// How far this machine's clock is believed to be from UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockReading {
+    /// The part of the error that is known and being corrected.
+    pub offset: Nanos,
+    /// Bound of the error.
+    pub uncertainty: Nanos,
+}
+
+/// Asks the system what it knows of its clock; `None` where nothing disciplines it.
+pub type ClockProbe = fn() -> Option<ClockReading>;
+
 /// A source of time.
 pub trait Clock {
     /// Now, UTC. May step.

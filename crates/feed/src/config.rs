@@ -9,6 +9,7 @@ use kt_venue::{InstrumentInfo, Mapping, Mode};
 
 use crate::FeedError;
 use crate::block_builder::CutPolicy;
+use crate::clock::ClockProbe;
 use crate::log_stage::LogStageConfig;
 use crate::spool::SpoolLimits;
 use crate::startup::WriterConfig;
@@ -32,6 +33,8 @@ pub struct FeedConfig {
     pub spool: SpoolLimits,
     /// See [`WriterConfig::synchronise_every`].
     pub synchronise_every: Option<Duration>,
+    /// See [`WriterConfig::clock_probe`].
+    pub clock_probe: Option<ClockProbe>,
     /// When blocks are cut.
     pub cut: CutPolicy,
     /// Bounds of the hot path.
@@ -108,6 +111,7 @@ impl FeedConfig {
             stop_within: Duration::from_secs(10),
             spool: SpoolLimits::default(),
             synchronise_every: None,
+            clock_probe: None,
             cut: CutPolicy::default(),
             hot: HotConfig::default(),
             log: LogStageConfig::default(),
@@ -118,6 +122,7 @@ impl FeedConfig {
         WriterConfig {
             spool: self.spool,
             synchronise_every: self.synchronise_every,
+            clock_probe: self.clock_probe,
             cut: self.cut,
             hot: self.hot.clone(),
             log: self.log.clone(),

@@ -5,10 +5,15 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use kt_bus::{Accepted, Bus};
+use kt_model::{Event, State};
 use tokio::sync::Notify;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, ClockProbe};
+use crate::startup::status_row;
 use crate::writer::Writer;
+
+/// Time between two `clock` rows.
+const CLOCK_EVERY: Duration = Duration::from_secs(60);
 
 /// Cuts what has waited long enough and wakes the log stage. Never ends.
 pub(crate) async fn tick(writer: &Rc<RefCell<Writer>>, appended: &Notify, clock: &Rc<dyn Clock>) {
@@ -47,6 +52,20 @@ async fn synchronise(writer: &Rc<RefCell<Writer>>) {
     };
     if let Err(error) | Ok(Err(error)) = outcome {
         tracing::error!(%error, "the spool cannot be synchronised; a power loss now would lose its end");
+    }
+}
+
+/// States now and every minute what this machine's clock is worth; never without a probe. Never ends.
+pub(crate) async fn tell_clock(writer: &Rc<RefCell<Writer>>, clock: &Rc<dyn Clock>, probe: Option<ClockProbe>) {
+    let Some(probe) = probe else { return std::future::pending().await };
+    loop {
+        let reading = probe();
+        let detail = if reading.is_some() { "" } else { "nothing keeps this clock in step with UTC" };
+        let mut row = status_row(clock, State::Clock, "probe", detail);
+        row.clock_offset = reading.map(|reading| reading.offset);
+        row.clock_uncertainty = reading.map(|reading| reading.uncertainty);
+        writer.borrow_mut().event(&Event::Status(row));
+        tokio::time::sleep(CLOCK_EVERY).await;
     }
 }
 

@@ -37,6 +37,7 @@ mod venue_feed;
 mod writer;
 
 pub use block_builder::CutPolicy;
+pub use clock::{ClockProbe, ClockReading};
 pub use config::{BaseAddress, FeedConfig, LineConfig, SymbolChoice, VenueConfig};
 pub use error::FeedError;
 pub use inventory::{ListReading, Page, decode as decode_lists, read_lists};

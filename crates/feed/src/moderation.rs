@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Shortest time between two waits of a thread that is woken in quick succession.
-const PERIOD: Duration = Duration::from_micros(80);
+const PERIOD: Duration = Duration::from_micros(60);
 /// So many waits in quick succession are a fast flow; fewer are left alone.
 const STREAK: u32 = 16;
 
@@ -84,7 +84,7 @@ mod tests {
         };
         assert_eq!(waits(100_000, 1_000), Duration::ZERO, "10,000 waits a second");
         assert_eq!(waits(10_000, STREAK - 1), Duration::ZERO, "a burst");
-        assert_eq!(waits(10_000, 100), Duration::from_micros(70) * 100, "a flow");
+        assert_eq!(waits(10_000, 100), Duration::from_micros(50) * 100, "a flow");
         assert_eq!(waits(100_000, 10), Duration::ZERO, "and slow again");
     }
 }

@@ -12,8 +12,8 @@ use tokio::sync::Notify;
 
 use crate::FeedError;
 use crate::block_builder::CutPolicy;
-use crate::clock::Clock;
-use crate::housekeeping::{put_accepted, synchronise_every, tell_accepted, tick};
+use crate::clock::{Clock, ClockProbe};
+use crate::housekeeping::{put_accepted, synchronise_every, tell_accepted, tell_clock, tick};
 use crate::log_stage::{LogStage, LogStageConfig, epoch_in_log};
 use crate::metrics::{FeedMetrics, WriterMetrics};
 use crate::spool::{Recovered, Spool, SpoolLimits};
@@ -46,6 +46,8 @@ pub struct WriterConfig {
     /// How often what was written to the spool is synchronised to the disk; `None` leaves it to the
     /// system, and a power loss may take what was written last.
     pub synchronise_every: Option<Duration>,
+    /// Asked at the start and every minute, so that `clock` rows state what the times are worth; `None` states nothing.
+    pub clock_probe: Option<ClockProbe>,
     /// When blocks are cut.
     pub cut: CutPolicy,
     /// Bounds of the hot path.
@@ -66,6 +68,7 @@ impl WriterConfig {
             venue: venue.to_owned(),
             spool: SpoolLimits::default(),
             synchronise_every: None,
+            clock_probe: None,
             cut: CutPolicy::default(),
             hot: HotConfig::default(),
             log: LogStageConfig::default(),
@@ -89,6 +92,7 @@ pub struct OpenWriter {
     accepted: Accepted,
     bus: Bus,
     synchronise_every: Option<Duration>,
+    clock_probe: Option<ClockProbe>,
     clock: Rc<dyn Clock>,
 }
 
@@ -140,6 +144,7 @@ impl OpenWriter {
             accepted,
             bus,
             synchronise_every,
+            clock_probe: config.clock_probe,
             clock,
         };
         if purpose == Purpose::Live {
@@ -163,10 +168,13 @@ impl OpenWriter {
     pub async fn run(mut self, stop: impl Future<Output = ()>, stop_within: Duration) -> Result<(), FeedError> {
         let ticks = tick(&self.writer, &self.appended, &self.clock);
         let synchronising = synchronise_every(&self.writer, self.synchronise_every);
+        let probe = self.clock_probe.filter(|_| self.purpose == Purpose::Live);
+        let clock_rows = tell_clock(&self.writer, &self.clock, probe);
         let accepted = tell_accepted(&self.writer, &self.bus, &mut self.accepted);
         tokio::select! {
             outcome = self.stage.run() => return outcome,
             () = ticks => {}
+            () = clock_rows => {}
             () = accepted => {}
             () = synchronising => {}
             () = stop => {}

@@ -143,17 +143,25 @@ pub(crate) fn disk(path: &std::path::Path) -> io::Result<(u64, u64)> {
     Ok((stat.f_bavail * stat.f_frsize, stat.f_blocks * stat.f_frsize))
 }
 
-/// The kernel's estimate of the clock's error in microseconds; `None` while nothing disciplines it.
+/// The kernel's estimate of the clock's offset and the bound of its error, both in nanoseconds; `None` while
+/// nothing disciplines it.
 #[cfg(target_os = "linux")]
-pub(crate) fn clock_error_us() -> Option<i64> {
+pub(crate) fn clock_error() -> Option<(i64, i64)> {
     let mut clock = std::mem::MaybeUninit::<libc::timex>::zeroed();
     // SAFETY: zeroed modes only read; the call fills the rest.
     unsafe {
         let state = libc::adjtimex(clock.as_mut_ptr());
         let clock = clock.assume_init();
         let synchronised = state >= 0 && state != libc::TIME_ERROR && clock.status & libc::STA_UNSYNC == 0;
-        synchronised.then_some(clock.esterror)
+        let unit = if clock.status & libc::STA_NANO == 0 { 1_000 } else { 1 };
+        synchronised.then_some((clock.offset * unit, clock.maxerror * 1_000))
     }
+}
+
+/// Elsewhere the kernel says nothing about it.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn clock_error() -> Option<(i64, i64)> {
+    None
 }
 
 /// The kernel's Landlock version; 0 without Landlock.

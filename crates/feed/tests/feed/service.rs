@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use kt_bus::testing::NatsServer;
 use kt_bus::{Bus, ConsumerConfig, LandedKey, LogConsumer};
-use kt_feed::{BaseAddress, FeedConfig, FeedError, LineConfig, SymbolChoice, VenueConfig};
+use kt_feed::{BaseAddress, ClockReading, FeedConfig, FeedError, LineConfig, SymbolChoice, VenueConfig};
 use kt_model::schema::Kind;
 use kt_model::{BookAction, Event, State};
 use kt_sim::{GeneratedConfig, Pace, ReplayConfig, Sim, SimConfig};
@@ -184,7 +184,9 @@ async fn generated_flow_reaches_subscribers_and_the_log_alike() {
     let config = config(&server, &folder, vec![venue("binance", sim), venue("binance_usdm", sim)]);
     let listen = config.listen;
     let record = tempfile::tempdir().unwrap();
-    let feed = start(FeedConfig { record_folder: Some(record.path().to_owned()), ..config });
+    let clock_probe: Option<kt_feed::ClockProbe> =
+        Some(|| Some(ClockReading { offset: kt_model::Nanos(-7), uncertainty: kt_model::Nanos(12_000) }));
+    let feed = start(FeedConfig { record_folder: Some(record.path().to_owned()), clock_probe, ..config });
     let counting = tokio::spawn(async move {
         let mut counts: BTreeMap<Kind, usize> = BTreeMap::new();
         while let Ok(Ok(message)) = tokio::time::timeout(Duration::from_secs(3), hot.next()).await {
@@ -211,7 +213,13 @@ async fn generated_flow_reaches_subscribers_and_the_log_alike() {
             Event::Book(book) if book.action == BookAction::Checkpoint => {
                 checkpoints.insert((book.header.venue.0.to_owned(), book.header.instrument.0.to_owned()));
             }
-            Event::Status(status) => *states.entry(status.state).or_insert(0) += 1,
+            Event::Status(status) => {
+                *states.entry(status.state).or_insert(0) += 1;
+                if status.state == State::Clock {
+                    let told = (status.clock_offset, status.clock_uncertainty);
+                    assert_eq!(told, (Some(kt_model::Nanos(-7)), Some(kt_model::Nanos(12_000))));
+                }
+            }
             Event::Quarantine(row) => panic!("quarantined: {row:?}"),
             _ => {}
         }
@@ -223,7 +231,8 @@ async fn generated_flow_reaches_subscribers_and_the_log_alike() {
     }
     assert!(counts[&Kind::Trade] + counts[&Kind::Quote] + counts[&Kind::Book] > 5000, "{counts:?}");
     assert_eq!(checkpoints.len(), 6, "a checkpoint of every book at the stop: {checkpoints:?}");
-    assert_eq!((states[&State::Started], states[&State::Stopped], states.get(&State::Gap)), (2, 2, None));
+    let told = [State::Started, State::Clock, State::Stopped, State::Gap].map(|state| states.get(&state).copied());
+    assert_eq!(told, [Some(2), Some(2), Some(2), None], "one of each and writer, and no gap");
     let recorded: u64 = std::fs::read_dir(record.path().join("binance"))
         .unwrap()
         .map(|entry| {

@@ -175,6 +175,7 @@ fn once(config: &Config, path: Path, rate: Option<u64>, rows: u64) -> Result<Run
     let nats = Nats::start(&config.engine("bin/nats-server"), folder.path())?;
     let setup = subscriber::Setup {
         nats_port: nats.port,
+        login: None,
         venue: Some(super::rows::VENUE.to_owned()),
         measure_from: 0,
         warm_up: rows / 10,

@@ -14,10 +14,13 @@ use super::worker::Worker;
 use super::{end_to_end, rows};
 use crate::config::Config;
 use crate::error::Error;
+use crate::messaging;
 
 /// What is wanted at either rate.
 const WANTED_QUERYABLE_P99: f64 = 1.5e9;
 const WANTED_HOT_P50: f64 = 250_000.0;
+/// The subscriber is a consumer of market data as the signals are, which are switched off.
+const USER: &str = "kt-signals";
 const WARM_UP: Duration = Duration::from_secs(8);
 /// How long after the interval the last of its rows may land.
 const SETTLE: Duration = Duration::from_secs(5);
@@ -44,6 +47,7 @@ pub(super) fn measure(config: &Config, rate: u32, seconds: u64, section: &mut Se
     let from = rows::now().0;
     let setup = subscriber::Setup {
         nats_port: platform.port(platform.config.nats.port),
+        login: Some((USER.to_owned(), messaging::password_file(&platform.config, USER))),
         venue: None,
         warm_up: 0,
         measure_from: from,

@@ -1,10 +1,11 @@
 //! The role that receives: decodes every row as a consumer would, and measures how old it is.
 
 use hdrhistogram::Histogram;
-use kt_bus::{Bus, BusConfig, HotMessage};
+use kt_bus::{Bus, BusConfig, Credentials, HotMessage};
 use kt_model::codec::Reader;
 use kt_model::{Event, Nanos};
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{rows, usage, worker};
@@ -17,6 +18,8 @@ const MOST_AFTER_END: Duration = Duration::from_secs(3);
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Setup {
     pub(super) nats_port: u16,
+    /// User and file of its password, where the server asks for them.
+    pub(super) login: Option<(String, PathBuf)>,
     /// Whose rows; all venues where absent.
     pub(super) venue: Option<String>,
     /// Rows received before this time, ns since the epoch, are not measured.
@@ -50,8 +53,11 @@ pub(super) struct Quantiles {
 
 /// Runs the role.
 pub(super) async fn run(setup: Setup) -> Result<(), Error> {
-    let bus = Bus::connect(&BusConfig::local(setup.nats_port, "bench-subscriber")).await;
-    let bus = bus.map_err(Error::doing("the subscriber"))?;
+    let mut config = BusConfig::local(setup.nats_port, "bench-subscriber");
+    if let Some((user, file)) = setup.login.clone() {
+        config.credentials = Credentials::UserPasswordFile { user, file };
+    }
+    let bus = Bus::connect(&config).await.map_err(Error::doing("the subscriber"))?;
     let mut subscriber = bus.subscribe_venue(setup.venue.as_deref()).await.map_err(Error::doing("the subscriber"))?;
     let asked = worker::asked_to_finish();
     tokio::pin!(asked);

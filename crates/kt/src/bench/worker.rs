@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::usage;
 use crate::error::Error;
+use crate::supervisor::spec::nats_threads;
 
 /// How long a process may take to come up or to end.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -77,6 +78,8 @@ impl Nats {
     pub(super) fn start(binary: &Path, folder: &Path) -> Result<Self, Error> {
         let port = free_port()?;
         let mut command = Command::new(binary);
+        let (name, value) = nats_threads();
+        command.env(name, value);
         command.args(["-a", "127.0.0.1", "-p", &port.to_string(), "-js", "-sd"]).arg(folder.join("jetstream"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let process = Process::start(command)?;

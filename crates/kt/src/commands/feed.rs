@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use kt_feed::{BaseAddress, FeedConfig, SymbolChoice, VenueConfig};
+use kt_feed::{BaseAddress, ClockReading, FeedConfig, SymbolChoice, VenueConfig};
+use kt_model::Nanos;
 use kt_venue::Mode;
 use serde::Deserialize;
 
@@ -29,6 +30,10 @@ pub(crate) fn run(config: &Config) -> Result<(), Error> {
     serve(async {
         let settings = &config.feed;
         let mut feed = FeedConfig::new(bus(config, "kt-feed"), config.data("spool"));
+        feed.clock_probe = Some(|| {
+            let (offset, uncertainty) = crate::sys::clock_error()?;
+            Some(ClockReading { offset: Nanos(offset), uncertainty: Nanos(uncertainty) })
+        });
         feed.listen = config.address(settings.metrics_port);
         feed.record_folder = settings.archive.then(|| config.data("archive"));
         feed.spool.bytes = settings.spool_size.0;

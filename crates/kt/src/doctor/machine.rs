@@ -82,7 +82,7 @@ pub(super) fn landlock(config: &Config) -> Option<Finding> {
 /// Does something keep the clock right?
 pub(super) fn clock() -> Option<Finding> {
     #[cfg(target_os = "linux")]
-    if sys::clock_error_us().is_none() {
+    if sys::clock_error().is_none() {
         return Some(Finding::warning(
             "the clock is not synchronised: delays between exchange and here mean little",
             "run chrony or systemd-timesyncd",

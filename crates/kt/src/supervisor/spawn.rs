@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::process::{Child, ChildStdin};
 
-use crate::supervisor::spec::ServiceSpec;
+use crate::supervisor::spec::{ServiceSpec, nats_threads};
 use crate::sys::{self, User};
 
 /// What a service may see of the environment: nothing that could be a secret.
@@ -49,6 +49,10 @@ pub(crate) fn start(spec: &ServiceSpec) -> std::io::Result<Running> {
         // services in order.
         .process_group(0);
     plain_environment(&mut command);
+    if spec.name == "nats" {
+        let (name, value) = nats_threads();
+        command.env(name, value);
+    }
     run_as(&mut command, spec.user.as_ref());
     if spec.niceness() > 0 {
         sys::be_nice(&mut command, spec.niceness());
