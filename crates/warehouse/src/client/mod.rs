@@ -3,6 +3,7 @@
 //! One method per kind of use; retries are the caller's, who alone knows whether a repeat is
 //! harmless.
 
+mod native;
 mod options;
 mod stream;
 
@@ -11,6 +12,7 @@ use futures::Stream;
 use reqwest::{Body, Response, Url};
 use serde::de::DeserializeOwned;
 
+pub use native::NativeReader;
 pub use options::Options;
 pub use stream::RowsReader;
 
@@ -131,6 +133,14 @@ impl Client {
     pub async fn query_stream(&self, sql: &str, options: &Options) -> Result<RowsReader, ClientError> {
         let response = self.send(options.pairs(), Body::from(sql.to_owned())).await?;
         Ok(RowsReader::new(response))
+    }
+
+    /// A large result, block by block, put together to rows of `RowBinary`. The columns must be of our tables' types.
+    ///
+    /// # Errors
+    /// What the warehouse reports before the first piece, or no answer.
+    pub async fn query_native(&self, sql: &str, options: &Options) -> Result<NativeReader, ClientError> {
+        self.query_stream(sql, &options.clone().format("Native")).await.map(NativeReader::new)
     }
 
     /// Inserts rows in RowBinary, as one block: with one partition in it, all or nothing.

@@ -49,6 +49,10 @@ impl RowsReader {
                 }
             };
             let Some(marker) = &self.marker else { return Ok(Some(chunk)) };
+            // Almost every piece is plain data and need not be copied.
+            if self.held.is_empty() && find(&chunk, marker).is_none() && longest_beginning(&chunk, marker) == 0 {
+                return Ok(Some(chunk));
+            }
             self.held.extend_from_slice(&chunk);
             if let Some(at) = find(&self.held, marker) {
                 return Err(self.exception(at).await);
@@ -85,15 +89,7 @@ impl RowsReader {
 }
 
 fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
-    let first = *wanted.first()?;
-    let mut from = 0;
-    while let Some(at) = text[from..].iter().position(|byte| *byte == first) {
-        if text[from + at..].starts_with(wanted) {
-            return Some(from + at);
-        }
-        from += at + 1;
-    }
-    None
+    memchr::memmem::find(text, wanted)
 }
 
 /// How many bytes at the end of `text` are a beginning of `wanted`.

@@ -96,8 +96,9 @@ pub(super) fn settings(user: &User, request: &Request) -> Result<Vec<(String, St
     // A request may ask for less than its user's limit. What is no number, `result_overflow_mode` for one, is the
     // limit's alone.
     for (name, limit) in &user.limits {
-        let asked = settings.iter().filter(|(asked, _)| asked == name).filter_map(|(_, value)| value.parse().ok());
-        let least = asked.filter(|value| *value > 0_u64).min();
+        let asked =
+            settings.iter().filter(|(asked, _)| asked == name).filter_map(|(_, value)| value.parse::<u64>().ok());
+        let least = asked.filter(|value| *value > 0).min();
         settings.retain(|(asked, _)| asked != name);
         let value = match (least, limit.parse::<u64>()) {
             (Some(least), Ok(limit)) => least.min(limit).to_string(),

@@ -8,6 +8,7 @@ mod basics;
 mod clients;
 mod faults;
 mod harness;
+mod native;
 mod research;
 mod transfer;
 
@@ -36,6 +37,7 @@ const TESTS: &[(&str, Test)] = tests![
     transfer::aborted_bodies_insert_nothing,
     transfer::compression_both_ways,
     transfer::framing_reads_the_engines_files,
+    native::rows_are_those_of_row_binary,
     faults::kills_lose_nothing,
     faults::readers_and_writers_together,
     faults::a_client_that_leaves_is_not_served_on,
