@@ -4,21 +4,27 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { ARTIFACTS, AXE, startBrowser, startStage } from './stage.mjs';
+import { ARTIFACTS, AXE, insertRows, startBrowser, startStage } from './stage.mjs';
 
 const PAGES = ['basis', 'funding', 'orders', 'quality', 'storage', 'backtests', 'pipeline', 'alerts'];
 const VIEWS = [
   ['dark', 1440, 900],
   ['light', 1440, 900],
   ['light', 390, 844],
+  ['dark', 390, 844],
 ];
+/** A shared machine may be slow: what is promised is that something is shown, not how soon. */
+const PATIENCE_MS = 90_000;
 
 let stage;
 let browser;
 
 before(async () => {
   stage = await startStage();
-  if (stage.url) browser = await startBrowser();
+  if (stage.url) {
+    await insertRows(stage.warehouse);
+    browser = await startBrowser();
+  }
   mkdirSync(ARTIFACTS, { recursive: true });
 });
 
@@ -41,14 +47,12 @@ async function fresh(width, height) {
 
 /** Waits until no panel of the page is still asking. */
 async function settled(page) {
-  await page.locator('main .panel').first().waitFor({ timeout: 30_000 });
+  await page.locator('main .panel').first().waitFor({ timeout: PATIENCE_MS });
   await page
     .waitForFunction(
       () => !/Asking the|Loading…/.test(document.querySelector('main')?.innerText ?? ''),
       null,
-      {
-        timeout: 30_000,
-      },
+      { timeout: PATIENCE_MS },
     )
     .catch(() => {});
 }
@@ -62,7 +66,7 @@ async function seriousViolations(page) {
 }
 
 for (const name of PAGES) {
-  test(`${name} is drawn, fits and can be used by everybody`, { timeout: 180_000 }, async (t) => {
+  test(`${name} is drawn, fits and can be used by everybody`, { timeout: 600_000 }, async (t) => {
     if (!browser) return t.skip(stage.reason);
     for (const [theme, width, height] of VIEWS) {
       const { page, complaints } = await fresh(width, height);
@@ -83,7 +87,7 @@ for (const name of PAGES) {
 }
 
 test('range, instrument and moment stand in the address; keys move between tabs', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async (t) => {
   if (!browser) return t.skip(stage.reason);
   const { page, complaints } = await fresh(1440, 900);
@@ -108,7 +112,7 @@ test('range, instrument and moment stand in the address; keys move between tabs'
   await page.close();
 });
 
-test('wrong addresses are answered in words', { timeout: 120_000 }, async (t) => {
+test('wrong addresses are answered in words', { timeout: 300_000 }, async (t) => {
   if (!browser) return t.skip(stage.reason);
   const { page } = await fresh(1440, 900);
   await page.goto(`${stage.url}/basis?instrument=okx/x'%20OR%201=1&range=-5&to=yesterday`);
@@ -116,9 +120,11 @@ test('wrong addresses are answered in words', { timeout: 120_000 }, async (t) =>
   await page
     .locator('#basis_series .problem')
     .filter({ hasText: 'instrument is not a name' })
-    .waitFor({ timeout: 20_000 });
+    .waitFor({ timeout: PATIENCE_MS });
   await page.goto(`${stage.url}/basis?instrument=binance_usdm/BTC-USDT-USDT-PERP&to=2001-01-01T00:00:00Z`);
-  await page.locator('#basis_series figure[aria-label*="No second with both"]').waitFor({ timeout: 20_000 });
+  await page
+    .locator('#basis_series figure[aria-label*="No second with both"]')
+    .waitFor({ timeout: PATIENCE_MS });
   const answer = await page.request.get(`${stage.url}/none`);
   assert.equal(answer.status(), 404);
   await page.close();
@@ -138,5 +144,55 @@ test('the frame is painted within a second, and stays when the page’s part com
   // The figure is reported; a shared machine makes no test of it.
   t.diagnostic(`first contentful paint after ${Math.round(paint)} ms`);
   assert.ok(Number.isFinite(paint), 'something was painted');
+  await page.close();
+});
+
+test('an order is followed from the blotter to its hops, its book and its markouts', {
+  timeout: 300_000,
+}, async (t) => {
+  if (!browser) return t.skip(stage.reason);
+  const { page, complaints } = await fresh(1440, 900);
+  await page.goto(`${stage.url}/orders`);
+  const filled = page.locator('#blotter tbody tr', { hasText: 'filled' }).filter({ hasText: 'TEST-USDT' });
+  await filled.waitFor({ timeout: PATIENCE_MS });
+  assert.match(await filled.innerText(), /0\.5 of 0\.5[\s\S]*100\.52[\s\S]*\+31\.94[\s\S]*\+11\.95/);
+  const refused = page.locator('#blotter tbody tr', { hasText: 'refused' });
+  assert.equal(await refused.locator('[title=max_position]').count(), 1, 'it says why');
+  await filled.click();
+  await page.waitForURL(/id=test-filled/);
+  await page
+    .locator('#order_markout figure[aria-label*="+47.75 after 1 s"][aria-label*="\u2212151.21 after 30 s"]')
+    .waitFor({ timeout: PATIENCE_MS });
+  const steps = page.locator('#steps tbody tr');
+  await page.waitForFunction(() => document.querySelectorAll('#steps tbody tr').length === 6);
+  assert.match(await steps.nth(3).innerText(), /acknowledged[\s\S]*40\.0 ms|acknowledged[\s\S]*40 ms/);
+  assert.match(await steps.nth(0).innerText(), /100\.1[\s\S]*100\.3/, 'the book at the decision');
+  await page.screenshot({ path: path.join(ARTIFACTS, 'page-order-dark-1440.png'), fullPage: true });
+  assert.deepEqual(complaints, []);
+  await page.close();
+});
+
+test('two backtests are compared; what failed in the orchestration comes first; cost is told', {
+  timeout: 300_000,
+}, async (t) => {
+  if (!browser) return t.skip(stage.reason);
+  const { page, complaints } = await fresh(1440, 900);
+  await page.goto(`${stage.url}/backtests?id=aaaaaaaaaaaa1111`);
+  await page.getByRole('button', { name: 'with this' }).click({ timeout: PATIENCE_MS });
+  await page.waitForURL(/other=bbbbbbbbbbbb2222/);
+  await page
+    .locator('#backtest_equity figure[aria-label*="Equity of 2 runs"]')
+    .waitFor({ timeout: PATIENCE_MS });
+  await page.screenshot({ path: path.join(ARTIFACTS, 'page-compare-dark-1440.png'), fullPage: true });
+  await page.goto(`${stage.url}/pipeline`);
+  const first = page.locator('#orchestration tbody tr').first();
+  await first.waitFor({ timeout: PATIENCE_MS });
+  assert.match(await first.innerText(), /failure[\s\S]*(dbt|tests failed)/);
+  await page.goto(`${stage.url}/storage`);
+  await page
+    .locator('#cost tbody tr', { hasText: 'binance_usdm' })
+    .filter({ hasText: /\d\.\d\d/ })
+    .waitFor({ timeout: PATIENCE_MS });
+  assert.deepEqual(complaints, []);
   await page.close();
 });

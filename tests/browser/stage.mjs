@@ -1,6 +1,6 @@
 // Starts what the browser tests look at: a running market with its page, and a headless Chromium.
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -77,6 +77,17 @@ export async function startStage() {
       await ended;
     },
   };
+}
+
+/** Inserts the rows of `tests/fixtures/rows.sql`; answers the second, in ms, that they count from. */
+export async function insertRows(warehouse) {
+  const base = (Math.floor(Date.now() / 1000) - 120) * 1000;
+  const text = readFileSync(path.join(ROOT, 'tests/fixtures/rows.sql'), 'utf8');
+  for (const statement of text.split('\n;\n')) {
+    const answer = await fetch(`${warehouse}/?param_base=${base}`, { method: 'POST', body: statement });
+    if (!answer.ok) throw new Error(`${await answer.text()}\n${statement}`);
+  }
+  return base;
 }
 
 const FLAGS = [

@@ -12,6 +12,7 @@ export const DASHBOARDS = [
       ['chart', 'basis_series', 24, 12],
       ['chart', 'basis_histogram', 12, 9],
       ['chart', 'basis_term', 12, 9],
+      ['chart', 'book_depth', 24, 10],
     ],
   },
   {
@@ -48,6 +49,7 @@ export const DASHBOARDS = [
       ['chart', 'coverage_calendar', 24, 8],
       ['chart', 'storage_tables', 12, 10],
       ['table', 'storage_disks', 12, 10, 'Disks'],
+      ['chart', 'storage_tiers', 24, 8],
     ],
   },
 ];

@@ -6,12 +6,21 @@ import { base, emptyChart, shareColours } from './theme.js';
 export const coverageCalendar: PanelSpec = {
   id: 'coverage_calendar',
   title: 'Coverage, venue × day',
-  note: 'minutes with landed rows; a number counts the gaps that begin on the day; empty: nothing known',
+  note: 'minutes with landed rows; gaps that begin on the day: open, or lost for good; empty: nothing known',
   draw(columns, theme) {
     const venues = texts(columns, 'venue');
     const days = texts(columns, 'day');
     const coverage = numbers(columns, 'coverage');
     const gaps = numbers(columns, 'gaps');
+    const lost = numbers(columns, 'lost');
+    const told = (row: number) =>
+      [
+        [gaps[row] ?? 0, 'open'],
+        [lost[row] ?? 0, 'lost'],
+      ]
+        .filter(([count]) => count !== 0)
+        .map(([count, state]) => `${count} ${state}`)
+        .join('\n');
     if (venues.length === 0) return emptyChart('nothing has landed in this range', theme);
     const rows = [...new Set(venues)].sort();
     const cols = [...new Set(days)].sort();
@@ -56,7 +65,7 @@ export const coverageCalendar: PanelSpec = {
           data: venues.map((venue, row) => ({
             value: [cols.indexOf(days[row] ?? ''), rows.indexOf(venue), coverage[row] ?? '-'],
             name: `${venue} ${days[row]}: ${((coverage[row] ?? 0) * 100).toFixed(1)} %`,
-            label: { show: (gaps[row] ?? 0) > 0, formatter: `${gaps[row] ?? 0} gaps` },
+            label: { show: told(row) !== '', formatter: told(row) },
           })),
           label: { color: theme.text, fontSize: 11 },
           itemStyle: { borderColor: theme.panel, borderWidth: 2 },
@@ -68,6 +77,8 @@ export const coverageCalendar: PanelSpec = {
     const values = known(numbers(columns, 'coverage'));
     if (values.length === 0) return 'Nothing has landed in this range.';
     const worst = Math.min(...values);
-    return `${values.length} days of ${new Set(texts(columns, 'venue')).size} venues; the least covered has ${(worst * 100).toFixed(1)} % of its minutes.`;
+    const sum = (name: string) => known(numbers(columns, name)).reduce((total, count) => total + count, 0);
+    const gaps = `${sum('gaps')} gaps are open, ${sum('lost')} cannot be filled`;
+    return `${values.length} days of ${new Set(texts(columns, 'venue')).size} venues; the least covered has ${(worst * 100).toFixed(1)} % of its minutes; ${gaps}.`;
   },
 };

@@ -56,6 +56,7 @@ export const fundingHeat: PanelSpec = {
       },
       visualMap: {
         type: 'continuous',
+        seriesIndex: 0,
         min: -scale,
         max: scale,
         calculable: false,
@@ -73,16 +74,29 @@ export const fundingHeat: PanelSpec = {
         {
           name: 'APR',
           type: 'heatmap',
-          data: [...cells.values()].map(([x, y, value, why]) => ({
-            value: [x, y, value ?? '-'],
-            name: `${cols[x]} ${rows[y]}${why === '' ? '' : `: ${why}`}`,
-            label: {
-              show: cols.length <= 20,
-              formatter: value === null ? '×' : `${withSign(value * 100, 1)}`,
-            },
-          })),
+          data: [...cells.values()].flatMap(([x, y, value]) =>
+            value === null
+              ? []
+              : {
+                  value: [x, y, value],
+                  name: `${cols[x]} ${rows[y]}`,
+                  label: { show: cols.length <= 20, formatter: withSign(value * 100, 1) },
+                },
+          ),
           label: { color: theme.text, fontSize: 11 },
           itemStyle: { borderColor: theme.panel, borderWidth: 2 },
+        },
+        {
+          // A heat map leaves out what has no value; that it was refused is to be seen.
+          name: 'refused',
+          type: 'scatter',
+          symbol: 'circle',
+          symbolSize: 18,
+          itemStyle: { color: 'transparent' },
+          label: { show: true, position: 'inside', formatter: '×', color: theme.warn, fontSize: 13 },
+          data: [...cells.values()].flatMap(([x, y, value, why]) =>
+            value === null && why !== '' ? { value: [x, y], name: `${cols[x]} ${rows[y]}: ${why}` } : [],
+          ),
         },
       ],
     };

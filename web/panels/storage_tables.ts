@@ -33,6 +33,7 @@ export const storageTables: PanelSpec = {
         ...valueAxis(theme),
         position: 'bottom',
         scale: false,
+        splitNumber: 3,
         axisLabel: { color: theme.muted, fontSize: 11, hideOverlap: true, formatter: bytesText },
       },
       yAxis: {

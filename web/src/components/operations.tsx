@@ -11,7 +11,11 @@ import { Chart } from './chart.js';
 import { Age, Empty, Panel, State, useStale } from './panel.js';
 
 /** Events by kind and delays over the last minutes. */
-export const FlowPanels = memo(function FlowPanels(props: { seconds: readonly Second[]; kinds: readonly string[]; theme: Theme }) {
+export const FlowPanels = memo(function FlowPanels(props: {
+  seconds: readonly Second[];
+  kinds: readonly string[];
+  theme: Theme;
+}) {
   const { seconds, kinds, theme } = props;
   const at = seconds.at(-1);
   const [rates, lag] = useMemo(() => {

@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { type Address, type Go, PAGES, type PageName, write } from '../data/address.js';
 
 const TITLES: Record<PageName, string> = {
@@ -16,8 +16,15 @@ const TITLES: Record<PageName, string> = {
 /** The page's parts. Real links: they open in new tabs and are found by the keyboard. */
 export function Tabs(props: { address: Address; go: Go }) {
   const { address, go } = props;
+  const bar = useRef<HTMLElement>(null);
+  // On a narrow screen the bar scrolls: the page that is shown has to be seen in it.
+  useEffect(() => {
+    const tab = bar.current?.querySelector<HTMLElement>('[aria-current]');
+    if (!bar.current || !tab) return;
+    bar.current.scrollLeft = tab.offsetLeft - (bar.current.clientWidth - tab.offsetWidth) / 2;
+  }, [address.page]);
   return (
-    <nav class="tabs" aria-label="Pages">
+    <nav class="tabs" aria-label="Pages" ref={bar}>
       {PAGES.map((page, index) => (
         <a
           key={page}

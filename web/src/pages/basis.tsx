@@ -1,6 +1,7 @@
 import { basisHistogram } from '../../panels/basis_histogram.js';
 import { basisSeries } from '../../panels/basis_series.js';
 import { basisTerm } from '../../panels/basis_term.js';
+import { bookDepth } from '../../panels/book_depth.js';
 import { ChartPanel } from '../components/chartpanel.js';
 import { Controls } from '../components/controls.js';
 import { NetScanner } from '../components/netscanner.js';
@@ -25,6 +26,7 @@ export default function Basis(props: PageProps) {
           theme={theme}
           more={key === null ? null : { instrument: key.instrument }}
         />
+        <ChartPanel spec={bookDepth} address={address} theme={theme} more={more} />
       </div>
     </>
   );

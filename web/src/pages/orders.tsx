@@ -93,6 +93,16 @@ const COLUMNS: readonly GridColumn<Order>[] = [
     },
   },
   {
+    name: '… to VWAP, bp',
+    right: true,
+    wide: true,
+    by: (order) => order.number('slippage_vwap_bps'),
+    cell: (order) => {
+      const value = order.number('slippage_vwap_bps');
+      return value === null ? '–' : signed(value, 2);
+    },
+  },
+  {
     name: 'Fee',
     right: true,
     wide: true,
@@ -147,7 +157,7 @@ export default function Orders(props: PageProps) {
           at={blotter.at_ms}
           limit={15_000}
           problem={blotter.problem}
-          note={`${orders.length} decided in the range; slippage above zero is cost, against the middle at the decision`}
+          note={`${orders.length} decided in the range; slippage above zero is cost, against the middle at the decision and what others paid meanwhile (VWAP)`}
           actions={<Tools panel="orders_blotter" title="the orders" address={address} />}
         >
           {orders.length === 0 ? (

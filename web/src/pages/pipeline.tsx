@@ -23,8 +23,8 @@ export default function Pipeline(props: PageProps) {
         <Services polled={platform} />
         <Demonstration platform={platform.answer} />
         <FeedPanel live={live} />
-        <OrchestrationPanel />
         <AuditPanel address={{ ...address, known: null }} often />
+        <OrchestrationPanel />
         <FlowPanels seconds={history.seconds} kinds={history.kinds} theme={theme} />
         <ChartPanel spec={pipelineRows} address={{ ...address, known: null }} theme={theme} more={{}} />
       </div>

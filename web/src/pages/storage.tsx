@@ -1,7 +1,9 @@
 import { numbers, texts } from '../../panels/columns.js';
 import { bytesText, storageTables } from '../../panels/storage_tables.js';
+import { storageTiers } from '../../panels/storage_tiers.js';
 import { ChartPanel, everyMs, Tools } from '../components/chartpanel.js';
 import { Controls } from '../components/controls.js';
+import { CostPanel } from '../components/cost.js';
 import { Grid, type GridColumn } from '../components/grid.js';
 import { Empty, Panel } from '../components/panel.js';
 import type { Address } from '../data/address.js';
@@ -10,7 +12,7 @@ import type { Polled } from '../data/poll.js';
 import { compact } from '../format.js';
 import type { PageProps } from './page.js';
 
-/** What is held where, and how well it packs. */
+/** What is held where, how well it packs, and what it costs. */
 export default function Storage(props: PageProps) {
   const { go, theme } = props;
   const address = { ...props.address, known: null };
@@ -21,6 +23,8 @@ export default function Storage(props: PageProps) {
       <div class="grid">
         <ChartPanel spec={storageTables} address={address} theme={theme} more={{}} polled={tables} />
         <Disks address={address} />
+        <ChartPanel spec={storageTiers} address={address} theme={theme} more={{}} />
+        <CostPanel />
         <Tables polled={tables} address={address} />
       </div>
     </>

@@ -9,6 +9,7 @@
 mod api;
 mod demonstration;
 mod engines;
+mod fixture;
 mod flood;
 mod flow;
 mod http;
@@ -63,6 +64,8 @@ impl Run {
         self.test("panels::refuses_wrong_questions", panels::refuses_wrong_questions(&stage)).await;
         self.test("panels::rows_statement_and_file_agree", panels::rows_statement_and_file_agree(&stage)).await;
         self.test("panels::knowledge_has_a_moment", panels::knowledge_has_a_moment(&stage)).await;
+        self.test("fixture::panels_say_what_the_rows_make", fixture::panels_say_what_the_rows_make(&stage)).await;
+        self.test("fixture::cost_is_told", fixture::cost_is_told(&stage)).await;
         self.test("demonstration::is_off_by_default", demonstration::is_off_by_default(&stage)).await;
         let orders = demonstration::takes_orders_from_its_own_page_only(&stage);
         self.test("demonstration::takes_orders_from_its_own_page_only", orders).await;

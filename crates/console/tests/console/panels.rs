@@ -10,11 +10,12 @@ use crate::stage::Stage;
 
 const BTC: &str = "venue=binance_usdm&instrument=BTC-USDT-USDT-PERP";
 /// Panels and what they need to be asked.
-const PANELS: [(&str, &str); 20] = [
+const PANELS: [(&str, &str); 22] = [
     ("basis_scanner", ""),
     ("basis_series", BTC),
     ("basis_histogram", BTC),
     ("basis_term", "instrument=BTC-USDT-USDT-PERP"),
+    ("book_depth", BTC),
     ("funding_heat", ""),
     ("funding_series", BTC),
     ("funding_carry", BTC),
@@ -23,6 +24,7 @@ const PANELS: [(&str, &str); 20] = [
     ("pipeline_rows", ""),
     ("storage_tables", ""),
     ("storage_disks", ""),
+    ("storage_tiers", ""),
     ("gap_ledger", ""),
     ("orders_blotter", ""),
     ("order_steps", "id=none"),
@@ -76,7 +78,7 @@ pub async fn rows_statement_and_file_agree(stage: &Stage) {
     let filled = |body: &Value| body["answer"]["rows"].as_u64().is_some_and(|rows| rows > 0);
     // Nothing is dated, settles or is traded while the test runs, and no audit has been made.
     let may_be_empty = |panel: &str| {
-        let others = ["basis_term", "funding_carry", "audit_history", "gap_ledger", "alerts_active"];
+        let others = ["basis_term", "book_depth", "funding_carry", "audit_history", "gap_ledger", "alerts_active"];
         others.contains(&panel) || panel.starts_with("order") || panel.starts_with("backtest")
     };
     for (panel, question) in PANELS {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kt_bus::BusConfig;
-use kt_console::{ConsoleConfig, ConsoleError};
+use kt_console::{ConsoleConfig, ConsoleError, CostConfig};
 use kt_model::{Event, Nanos};
 use kt_warehouse::loader::LoaderConfig;
 use tokio::net::TcpListener;
@@ -49,6 +49,8 @@ impl Stage {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let mut config = ConsoleConfig::local(address.port(), engines.nats_port, engines.warehouse_port);
+        let currency = "USD".to_owned();
+        config.cost = Some(CostConfig { hot_price: 0.1, cold_price: 0.02, hot_days: Some(30), currency });
         change(&mut config);
         let (stop, stopped) = oneshot::channel();
         let console = tokio::spawn(kt_console::serve_on(listener, config, async { drop(stopped.await) }));

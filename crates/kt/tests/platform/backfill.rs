@@ -152,6 +152,8 @@ fn gaps_are_filled_exactly_and_once() {
     assert_eq!(books, [["unrecoverable", "1"]], "nothing brings past books back");
     wait_for("the candles to be computed anew", LIMIT, || stage.candles_agree().then_some(()));
 
+    two_years_of_funding_are_there(&stage);
+
     // A killed run goes on where it was; run again, nothing changes any more.
     a_killed_run_resumes(&stage);
     stage.fault(r#"{"venue":"binance","fault":"pause","ms":600000}"#);
@@ -202,6 +204,49 @@ fn wrong_sources_leave_the_ledger_open(stage: &Stage) {
     let (code, report) =
         stage.backfill(&["funding", "--venue", "binance_usdm", "--instrument", "BTC-USDT-USDT-PERP", "--since", "3d"]);
     assert!(code == 0 && report["found"] == 9 && begun.elapsed() >= Duration::from_secs(2), "{report}");
+}
+
+/// Every settlement of two years, at every venue that has them, as the exchange states it; a second time nothing is missing.
+fn two_years_of_funding_are_there(stage: &Stage) {
+    let before = stage.number("SELECT count() FROM landing.funding FINAL WHERE stage = 'settled'");
+    let (code, report) = stage.backfill(&["funding", "--since", "2y"]);
+    assert_eq!((code, &report["failed"]), (0, &0.into()), "{report}");
+    let mut truth = Vec::new();
+    let mut from = 0;
+    for window in report["windows"].as_array().expect("windows") {
+        assert_eq!((&window["venue"], &window["reason"]), (&"binance_usdm".into(), &"".into()), "{report}");
+        let moment = |end: &str| {
+            let text = window[end].as_str().expect("a time");
+            let sql = format!("SELECT toUnixTimestamp64Milli(parseDateTime64BestEffort('{text}', 3, 'UTC'))");
+            stage.number(&sql)
+        };
+        let to = moment("to");
+        from = moment("from");
+        let mut next = from;
+        loop {
+            let path = format!("/binance_usdm/fapi/v1/fundingRate?symbol=BTCUSDT&startTime={next}&endTime={to}&limit=1000");
+            let (status, body) = get(&stage.sim, &path);
+            assert_eq!(status, 200, "{body}");
+            let rows: Vec<Value> = serde_json::from_str(&body).expect("a list");
+            let Some(last) = rows.last() else { break };
+            next = last["fundingTime"].as_u64().expect("a time") + 1;
+            truth.extend(rows.iter().map(|row| {
+                let rate = row["fundingRate"].as_str().expect("text");
+                let rate = rate.trim_end_matches('0').trim_end_matches('.');
+                (row["fundingTime"].as_u64().expect("a time"), if rate == "-0" { "0" } else { rate }.to_owned())
+            }));
+        }
+    }
+    assert!(truth.len() > 2_000 && report["found"] == truth.len(), "{} settlements: {report}", truth.len());
+    let sql = format!(
+        "SELECT toUnixTimestamp64Milli(event_ts), toString(rate) FROM landing.funding FINAL \
+         WHERE stage = 'settled' AND event_ts >= fromUnixTimestamp64Milli(toInt64({from}), 'UTC') ORDER BY event_ts"
+    );
+    let landed: Vec<(u64, String)> =
+        stage.rows(&sql).into_iter().map(|row| (row[0].parse().expect("a time"), row[1].clone())).collect();
+    assert_eq!(landed, truth, "landing is not what the exchange settled; {before} were there before");
+    let (code, report) = stage.backfill(&["funding", "--since", "2y"]);
+    assert_eq!((code, &report["inserted"]), (0, &0.into()), "{report}");
 }
 
 /// Begin and end of the hour before the platform was started, in milliseconds.

@@ -25,14 +25,20 @@ fn help_is_as_documented() {
         "trade",
         "order",
         "orchestration",
+        "backfill",
+        "backfill gaps",
+        "backfill list",
+        "backfill trades",
+        "backfill candles",
+        "backfill funding",
     ];
     for command in commands {
-        let arguments: Vec<_> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
+        let arguments: Vec<_> = command.split_whitespace().chain(["--help"]).collect();
         let (code, out, err) = run(&mut kt(&arguments));
         assert_eq!((code, err.as_str()), (0, ""), "{command}");
         assert!(command.is_empty() || out.contains("Example"), "{command} shows an example");
         let name = if command.is_empty() { "help" } else { command };
-        insta::assert_snapshot!(format!("help_{name}"), out);
+        insta::assert_snapshot!(format!("help_{}", name.replace(' ', "_")), out);
     }
 }
 
