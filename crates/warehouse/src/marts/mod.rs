@@ -10,6 +10,7 @@
 mod dirty;
 mod metrics;
 mod newest;
+mod pairs;
 mod recompute;
 mod statements;
 

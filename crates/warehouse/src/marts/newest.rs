@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
+use super::pairs::{self, Pair};
 use super::recompute::Scope;
-use super::statements::{ORDER, touched_pairs};
+use super::statements::ORDER;
 
 /// The newest quote of each instrument; a quote's own time is its version, so older ones never win.
 pub(super) fn quotes(scope: &Scope) -> String {
@@ -17,15 +18,15 @@ pub(super) fn quotes(scope: &Scope) -> String {
     )
 }
 
-/// The newest basis of each pair.
-pub(super) fn basis(scope: &Scope) -> String {
-    let (pairs, seconds) = (touched_pairs(scope), scope.seconds(0));
+/// The newest basis of each of these pairs.
+pub(super) fn basis(pairs: &[Pair], scope: &Scope) -> String {
+    let (is_pair, seconds) = (pairs::condition(pairs), scope.seconds(0));
     format!(
         "INSERT INTO marts.basis_newest
         SELECT venue, instrument, spot_venue, spot_instrument, ts, perp_mid, spot_mid, basis_bps, perp_age_ms,
             spot_age_ms, toUInt64(toUnixTimestamp(ts))
         FROM marts.basis_1s FINAL
-        WHERE (venue, instrument) IN (SELECT venue, instrument FROM ({pairs})) AND {seconds}
+        WHERE {is_pair} AND {seconds}
         ORDER BY venue, instrument, ts DESC LIMIT 1 BY venue, instrument"
     )
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kt_model::schema::Kind;
 
 use super::dirty::{BUCKET_SECONDS, Bucket};
-use super::{newest, statements as sql};
+use super::{newest, pairs, statements as sql};
 use crate::client::{Client, ClientError, Options};
 
 /// A side of a pair is carried forward for this long, so a quote changes the basis up to here behind it.
@@ -55,9 +55,13 @@ async fn quotes(client: &Client, scope: &Scope, version: u64) -> Result<(), Clie
     run(client, &sql::bury("marts.quote_1s", scope, version)).await?;
     run(client, &newest::quotes(scope)).await?;
     let carried = scope.widened(1, CARRY_SECONDS);
-    run(client, &sql::basis_of_seconds(&carried, version)).await?;
-    run(client, &sql::bury_basis(&carried, version)).await?;
-    run(client, &newest::basis(&carried)).await
+    let pairs = pairs::touched(client, scope).await?;
+    if pairs.is_empty() {
+        return Ok(());
+    }
+    run(client, &sql::basis_of_seconds(&pairs, &carried, version)).await?;
+    run(client, &sql::bury_basis(&pairs, &carried, version)).await?;
+    run(client, &newest::basis(&pairs, &carried)).await
 }
 
 async fn run(client: &Client, statement: &str) -> Result<(), ClientError> {

@@ -1,5 +1,6 @@
 //! The statements that compute marts. Each covers a [`Scope`]: some instruments, some ranges of time.
 
+use super::pairs::{self, Pair};
 use super::recompute::{CARRY_SECONDS, Scope};
 
 /// Order of rows within a bucket: the venue's time, then the order in which we received them.
@@ -7,7 +8,7 @@ pub(super) const ORDER: &str = "(event_ts, recv_ts, epoch, counter)";
 const CANDLE_COLUMNS: &str = "venue, instrument, ts, open, high, low, close, volume, taker_buy_volume, quantity_unit, \
                               base_volume, quote_volume, trade_count, first_event_ts, last_event_ts, newest_recv_ts";
 
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
@@ -128,64 +129,51 @@ pub(super) fn quotes_of_seconds(scope: &Scope, version: u64) -> String {
 }
 
 /// Perpetuals against their spot markets, for every second in which either side was quoted.
-pub(super) fn basis_of_seconds(scope: &Scope, version: u64) -> String {
-    let (seconds, pairs) = (scope.seconds(0), touched_pairs(scope));
-    let leg = |venue: &str, instrument: &str, multiplier: &str| {
-        format!(
-            "SELECT p.venue AS venue, p.instrument AS instrument, q.ts AS ts, q.quote_ts AS quote_ts,
-                toDecimal128((toDecimal256(q.bid_price, 36) + q.ask_price) / 2 / p.{multiplier}, 18) AS mid
-            FROM (SELECT venue, instrument, ts, quote_ts, bid_price, ask_price FROM marts.quote_1s FINAL WHERE {} ) AS q
-            INNER JOIN ({pairs}) AS p ON q.venue = p.{venue} AND q.instrument = p.{instrument}",
-            scope.seconds(CARRY_SECONDS)
-        )
-    };
-    let (perp, spot) =
-        (leg("venue", "instrument", "multiplier"), leg("spot_venue", "spot_instrument", "spot_multiplier"));
+pub(super) fn basis_of_seconds(pairs: &[Pair], scope: &Scope, version: u64) -> String {
+    let (seconds, quoted, sides) = (scope.seconds(0), scope.seconds(CARRY_SECONDS), pairs::sides(pairs));
     format!(
         "INSERT INTO marts.basis_1s (venue, instrument, spot_venue, spot_instrument, ts, perp_mid, spot_mid, basis_bps,
             perp_age_ms, spot_age_ms, version)
-        WITH perps AS ({perp}), spots AS ({spot})
         SELECT venue, instrument, spot_venue, spot_instrument, ts,
-            if(perp_age_ms IS NULL, NULL, p_mid) AS perp_mid, if(spot_age_ms IS NULL, NULL, s_mid) AS spot_mid,
+            if(perp_age_ms IS NULL, NULL, perp.2) AS perp_mid, if(spot_age_ms IS NULL, NULL, spot.2) AS spot_mid,
             toFloat64(perp_mid - spot_mid) / toFloat64(nullIf(spot_mid, 0)) * 10000 AS basis_bps,
-            perp_age_ms, spot_age_ms, {version}
+            {perp_age} AS perp_age_ms, {spot_age} AS spot_age_ms, {version}
         FROM (
-            SELECT both.venue AS venue, both.instrument AS instrument, pairs.spot_venue AS spot_venue,
-                pairs.spot_instrument AS spot_instrument, both.ts AS ts, p.mid AS p_mid, s.mid AS s_mid,
-                {perp_age} AS perp_age_ms, {spot_age} AS spot_age_ms
+            SELECT venue, instrument, spot_venue, spot_instrument, ts,
+                argMaxIf(newest, ts, is_perpetual) OVER so_far AS perp,
+                argMaxIf(newest, ts, NOT is_perpetual) OVER so_far AS spot
             FROM (
-                SELECT DISTINCT venue, instrument, ts
-                FROM (SELECT venue, instrument, ts FROM perps UNION ALL SELECT venue, instrument, ts FROM spots)
-                WHERE {seconds}
-            ) AS both
-            INNER JOIN ({pairs}) AS pairs ON both.venue = pairs.venue AND both.instrument = pairs.instrument
-            ASOF LEFT JOIN perps AS p ON both.venue = p.venue AND both.instrument = p.instrument AND both.ts >= p.ts
-            ASOF LEFT JOIN spots AS s ON both.venue = s.venue AND both.instrument = s.instrument AND both.ts >= s.ts
+                SELECT p.venue AS venue, p.instrument AS instrument, p.spot_venue AS spot_venue,
+                    p.spot_instrument AS spot_instrument, p.is_perpetual AS is_perpetual, q.ts AS ts,
+                    (q.quote_ts,
+                     toDecimal128((toDecimal256(q.bid_price, 36) + q.ask_price) / 2 / p.multiplier, 18)) AS newest
+                FROM (
+                    SELECT venue, instrument, ts, quote_ts, bid_price, ask_price FROM marts.quote_1s FINAL WHERE {quoted}
+                ) AS q
+                INNER JOIN {sides} AS p ON q.venue = p.side_venue AND q.instrument = p.side_instrument
+            )
+            WINDOW so_far AS (
+                PARTITION BY venue, instrument ORDER BY ts RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
         )
-        SETTINGS join_use_nulls = 1",
-        perp_age = age("p.quote_ts"),
-        spot_age = age("s.quote_ts"),
+        WHERE {seconds}
+        LIMIT 1 BY venue, instrument, ts",
+        perp_age = age("perp.1"),
+        spot_age = age("spot.1"),
     )
 }
 
-/// Milliseconds from a quote to the end of the second; NULL beyond what is carried forward.
+/// Milliseconds from a quote to the end of the second; NULL beyond what is carried forward, and where there
+/// was none, whose time is that of 1970.
 fn age(quote: &str) -> String {
-    let age = format!("dateDiff('millisecond', {quote}, toDateTime64(both.ts, 9, 'UTC') + INTERVAL 1 SECOND)");
+    let age = format!("dateDiff('millisecond', {quote}, toDateTime64(ts, 9, 'UTC') + INTERVAL 1 SECOND)");
     format!("if({age} BETWEEN 0 AND {}, toUInt32({age}), NULL)", CARRY_SECONDS * 1000)
 }
 
-/// Pairs of which one side is in the scope.
-pub(super) fn touched_pairs(scope: &Scope) -> String {
-    let (perp, spot) = (scope.instruments_in("venue, instrument"), scope.instruments_in("spot_venue, spot_instrument"));
-    format!("SELECT * FROM ref.pairs WHERE {perp} OR {spot}")
-}
-
-/// As [`bury`], for the basis of the pairs that the scope touches.
-pub(super) fn bury_basis(scope: &Scope, version: u64) -> String {
-    let (pairs, seconds) = (touched_pairs(scope), scope.seconds(0));
+/// As [`bury`], for the basis of these pairs.
+pub(super) fn bury_basis(pairs: &[Pair], scope: &Scope, version: u64) -> String {
+    let (is_pair, seconds) = (pairs::condition(pairs), scope.seconds(0));
     format!(
         "INSERT INTO marts.basis_1s SELECT * REPLACE (toUInt64({version}) AS version, toUInt8(1) AS is_deleted)
-        FROM marts.basis_1s AS old FINAL
-        WHERE (venue, instrument) IN (SELECT venue, instrument FROM ({pairs})) AND {seconds} AND old.version < {version}"
+        FROM marts.basis_1s AS old FINAL WHERE {is_pair} AND {seconds} AND old.version < {version}"
     )
 }
