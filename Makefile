@@ -20,7 +20,7 @@ help:
 setup:
 	@python3 setup/system.py setup
 	@python3 setup/engines.py
-	@python3 setup/python.py orchestration
+	@python3 setup/python.py orchestration research-gateway research-kernel
 
 # The page is built before the binary that carries it.
 web/node_modules/.package-lock.json: web/package-lock.json web/package.json

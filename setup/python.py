@@ -2,6 +2,8 @@
 """Makes the Python environments that the platform runs with, outside the repository.
 
     python.py orchestration     Dagster and dbt, started by `kt up`
+    python.py research-gateway  Jupyter Enterprise Gateway, started by `kt research`
+    python.py research-kernel   what research kernels and notebooks run with
     python.py tools             ruff and mypy, for `make lint`
     python.py --interpreter X   where the Python of an environment is or will be
 
@@ -25,6 +27,8 @@ import engines
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ENVIRONMENTS = {
     "orchestration": ROOT / "orchestration" / "requirements.txt",
+    "research-gateway": ROOT / "research" / "gateway-requirements.txt",
+    "research-kernel": ROOT / "research" / "kernel-requirements.txt",
     "tools": ROOT / "setup" / "tools-requirements.txt",
 }
 STAMP = "stamp.json"

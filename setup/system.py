@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 PACKAGES = pathlib.Path(__file__).resolve().parent.parent / "system-packages.txt"
-USERS = ["kt-nats", "kt-postgres", "kt-warehouse", "kt-orchestration"]
+USERS = ["kt-nats", "kt-postgres", "kt-warehouse", "kt-orchestration", "kt-research"]
 
 
 def wanted_packages(target: str) -> list[str]:

@@ -26,10 +26,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("alerts", &["ops", "warehouse"]),
     ("backfill", &["model", "venue", "bus", "warehouse", "feed"]),
     ("console", &["model", "bus", "warehouse", "ops"]),
+    ("research", &["ops"]),
     (
         "kt",
         &[
             "alerts",
+            "research",
             "model",
             "venue",
             "feed",

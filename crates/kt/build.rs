@@ -22,7 +22,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         writeln!(code, "];")?;
     }
-    orchestration(&root, &mut code)?;
+    sources(&root, ("ORCHESTRATION", "orchestration"), &mut code)?;
+    sources(&root, ("RESEARCH", "research"), &mut code)?;
     println!("cargo:rustc-env=KT_COMMIT={}", commit(&root));
     fs::write(Path::new(&env::var("OUT_DIR")?).join("embedded.rs"), code)?;
     Ok(())
@@ -46,17 +47,20 @@ fn commit(root: &Path) -> String {
     // HEAD names a branch or a commit; the branch's own file changes with every commit.
     let branch = git(&["symbolic-ref", "-q", "HEAD"]);
     for name in ["HEAD".to_owned(), "packed-refs".to_owned()].into_iter().chain(branch) {
-        if let Some(path) = git(&["rev-parse", "--git-path", &name]).map(|path| root.join(path)).filter(|path| path.exists()) {
+        if let Some(path) =
+            git(&["rev-parse", "--git-path", &name]).map(|path| root.join(path)).filter(|path| path.exists())
+        {
             println!("cargo:rerun-if-changed={}", path.display());
         }
     }
     git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".to_owned())
 }
 
-/// The sources of the orchestration with their paths; what they write when they run is not among them.
-fn orchestration(root: &Path, code: &mut String) -> Result<(), Box<dyn std::error::Error>> {
-    const LEFT_OUT: [&str; 6] = ["tests/test_", "__pycache__", "target", "logs", ".work", "requirements.in"];
-    let base = root.join("orchestration");
+/// The sources in a folder with their paths; what they write when they run is not among them.
+fn sources(root: &Path, (name, folder): (&str, &str), code: &mut String) -> Result<(), Box<dyn std::error::Error>> {
+    const LEFT_OUT: [&str; 7] =
+        ["tests/test_", "__pycache__", "target", "logs", ".work", "requirements.in", "notebooks"];
+    let base = root.join(folder);
     let mut found = Vec::new();
     let mut folders = vec![base.clone()];
     while let Some(folder) = folders.pop() {
@@ -71,10 +75,7 @@ fn orchestration(root: &Path, code: &mut String) -> Result<(), Box<dyn std::erro
         }
     }
     found.sort();
-    writeln!(
-        code,
-        "/// Files of `orchestration`: path and bytes.\npub(crate) const ORCHESTRATION: &[(&str, &[u8])] = &["
-    )?;
+    writeln!(code, "/// Files of `{folder}`: path and bytes.\npub(crate) const {name}: &[(&str, &[u8])] = &[")?;
     for (name, path) in found {
         writeln!(code, "    ({name:?}, include_bytes!({:?})),", path.display().to_string())?;
     }

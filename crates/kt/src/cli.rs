@@ -142,6 +142,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: crate::commands::orchestration::Action,
     },
+    /// Kernels for notebooks: who may have them, and serving them
+    #[command(after_help = "Examples:\n  kt research token alice --size M\n  kt research up")]
+    Research {
+        #[command(subcommand)]
+        action: crate::commands::research::ResearchAction,
+    },
     /// Replay the past through the code that trades live: from the warehouse, or exactly from a journal
     #[command(
         after_help = "Examples:\n  kt backtest --from -2h --strategy strategies.toml --report report.html\n  kt backtest --journal /var/lib/kubetrader/data/journal/trade --parity\n  kt backtest list"

@@ -19,6 +19,8 @@ mod orchestration;
 mod page_progress;
 mod process;
 mod progress;
+mod python;
+mod research;
 mod supervisor;
 mod sys;
 mod venue_check;
@@ -56,6 +58,11 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<(), Error> {
+    if let Command::Research { action } = &cli.command
+        && let Some(outcome) = commands::research::without_configuration(action)
+    {
+        return outcome;
+    }
     let overrides = cli.global.overrides(&cli.command);
     let config = config::load(&overrides)?;
     // What asks a running platform uses the configuration that it runs with.
@@ -91,6 +98,7 @@ fn run(cli: Cli) -> Result<(), Error> {
         Command::Orchestration { action } => {
             commands::orchestration::run(&config, &running, &action, cli.global.supervised)
         }
+        Command::Research { action } => commands::research::run(&config, &running, &action, cli.global.supervised),
         Command::Backtest(options) => commands::backtest::run(&running(), &options),
         Command::Bench(options) => bench::run(&config, &options),
         Command::Warehouse => {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use kt_s3::S3User;
+use kt_s3::{Guests, S3User};
 
 use crate::config::Config;
 use crate::error::Error;
@@ -61,6 +61,11 @@ pub(crate) fn users(config: &Config) -> Result<Vec<S3User>, Error> {
         Ok(S3User { access_key, secret_key, buckets: buckets.iter().map(|&bucket| bucket.to_owned()).collect() })
     };
     USERS.iter().map(user).collect()
+}
+
+/// The keys of research kernels' users, which come and go.
+pub(crate) fn guests(config: &Config) -> Guests {
+    Guests::new(config.data("secrets").join("s3").join("guests"))
 }
 
 /// Where the store is.

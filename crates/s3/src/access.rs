@@ -8,6 +8,7 @@ use s3s::path::S3Path;
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
 use crate::config::{FreeBytes, S3Config};
+use crate::guests::{Guest, Guests};
 use crate::metrics::{Cause, Metrics};
 
 /// Operations on objects and their parts. Whatever is not named here is refused: policies, bucket creation
@@ -29,6 +30,7 @@ const WRITES: &[&str] =
 /// The rules of one server.
 pub(crate) struct Rules {
     buckets: BTreeMap<String, Vec<String>>,
+    guests: Option<Guests>,
     directory: PathBuf,
     keep_free: u64,
     free_bytes: FreeBytes,
@@ -40,6 +42,7 @@ impl Rules {
         let buckets = config.users.iter().map(|user| (user.access_key.clone(), user.buckets.clone())).collect();
         Self {
             buckets,
+            guests: config.guests.clone().map(Guests::new),
             directory: config.directory.clone(),
             keep_free: config.keep_free,
             free_bytes: config.free_bytes,
@@ -51,6 +54,31 @@ impl Rules {
         self.metrics.refused(cause);
         tracing::warn!(cause = cause.name(), "refused: {message}");
         S3Error::with_message(code, message)
+    }
+
+    fn check_guest(
+        &self,
+        context: &S3AccessContext<'_>,
+        user: &str,
+        guest: &Guest,
+        source: Option<(String, String)>,
+    ) -> S3Result<()> {
+        let operation = context.s3_op().name();
+        let (mut buckets, mut keys) = (Vec::from_iter(bucket(context.s3_path())), Vec::new());
+        if let S3Path::Object { key, .. } = context.s3_path() {
+            keys.push(&**key);
+        }
+        // An encoded name could mean another one to whoever decodes it.
+        let encoded = source.as_ref().is_some_and(|(_, key)| key.contains('%'));
+        if let Some((bucket, key)) = &source {
+            buckets.push(bucket);
+            keys.push(key);
+        }
+        if encoded || !guest.may(operation, &buckets, &keys, context.uri().query()) {
+            let message = format!("{user} may not do {operation} on {} outside of {}", guest.bucket, guest.prefix);
+            return Err(self.refuse(Cause::Forbidden, S3ErrorCode::AccessDenied, message));
+        }
+        if WRITES.contains(&operation) { self.room() } else { Ok(()) }
     }
 
     fn room(&self) -> S3Result<()> {
@@ -74,10 +102,11 @@ fn bucket(path: &S3Path) -> Option<&str> {
     }
 }
 
-/// The bucket a copy reads from, as the header names it: `/bucket/key` or `bucket/key`.
-fn source_bucket(context: &S3AccessContext<'_>) -> Option<String> {
+/// The bucket and the key that a copy reads from, as the header names them: `/bucket/key` or `bucket/key`.
+fn source(context: &S3AccessContext<'_>) -> Option<(String, String)> {
     let source = context.headers().get("x-amz-copy-source")?.to_str().ok()?;
-    source.trim_start_matches('/').split('/').next().map(str::to_owned)
+    let (bucket, key) = source.trim_start_matches('/').split_once('/').unwrap_or((source, ""));
+    Some((bucket.to_owned(), key.to_owned()))
 }
 
 #[async_trait::async_trait]
@@ -90,7 +119,11 @@ impl S3Access for Rules {
         };
         let writes = WRITES.contains(&operation);
         let known = writes || READS.contains(&operation) || REMOVES.contains(&operation);
-        let touched = [bucket(context.s3_path()).map(str::to_owned), source_bucket(context)];
+        let source = source(context);
+        if let Some(guest) = self.guests.as_ref().and_then(|guests| guests.find(&user)) {
+            return self.check_guest(context, &user, &guest, source);
+        }
+        let touched = [bucket(context.s3_path()).map(str::to_owned), source.map(|(bucket, _)| bucket)];
         let own = self.buckets.get(&user).map_or(&[][..], Vec::as_slice);
         let allowed = known && touched[0].is_some() && touched.iter().flatten().all(|name| own.contains(name));
         if !allowed {

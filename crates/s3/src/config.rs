@@ -20,6 +20,8 @@ pub struct S3Config {
     pub buckets: Vec<String>,
     /// Who may do what; everybody else is refused.
     pub users: Vec<S3User>,
+    /// Users that come and go while the server runs, by their folder.
+    pub guests: Option<std::path::PathBuf>,
     /// Writes are refused while the disk has fewer free bytes than this.
     pub keep_free: u64,
     /// How the free bytes are found out.

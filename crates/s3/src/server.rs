@@ -10,7 +10,8 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use kt_ops::Readiness;
 use prometheus_client::registry::Registry;
-use s3s::auth::SimpleAuth;
+use s3s::S3Result;
+use s3s::auth::{S3Auth, SecretKey, SimpleAuth};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
 use tokio::net::{TcpListener, TcpStream};
@@ -18,6 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::access::Rules;
 use crate::config::S3Config;
 use crate::error::S3Error;
+use crate::guests::Guests;
 use crate::metrics::Metrics;
 
 /// How long requests get to end after the stop.
@@ -85,13 +87,30 @@ fn service(config: &S3Config, metrics: &Metrics) -> Result<S3Service, S3Error> {
     }
     let files = FileSystem::new(directory).map_err(|error| wrong(format!("{error:?}")))?;
     let mut users = SimpleAuth::new();
+    let guests = config.guests.clone().map(Guests::new);
     for user in &config.users {
         users.register(user.access_key.clone(), user.secret_key.clone().into());
     }
     let mut builder = S3ServiceBuilder::new(files);
-    builder.set_auth(users);
+    builder.set_auth(Keys { users, guests });
     builder.set_access(Rules::new(config, metrics.clone()));
     Ok(builder.build())
+}
+
+/// Secret keys: of users for as long as the server runs, of guests for as long as they are.
+struct Keys {
+    users: SimpleAuth,
+    guests: Option<Guests>,
+}
+
+#[async_trait::async_trait]
+impl S3Auth for Keys {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        match self.guests.as_ref().and_then(|guests| guests.find(access_key)) {
+            Some(guest) => Ok(guest.secret_key.into()),
+            None => self.users.get_secret_key(access_key).await,
+        }
+    }
 }
 
 fn converse(socket: TcpStream, service: S3Service, metrics: Metrics, graceful: &GracefulShutdown) {

@@ -22,6 +22,7 @@ fn config(directory: &Path, keep_free: u64) -> S3Config {
         directory: directory.to_owned(),
         buckets: vec!["own".to_owned(), "other".to_owned()],
         users: vec![user("alice", "own"), user("bob", "other")],
+        guests: None,
         keep_free,
         free_bytes: |_| Ok(1000),
     }

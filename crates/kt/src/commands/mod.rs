@@ -16,6 +16,7 @@ pub(crate) mod migrate;
 pub(crate) mod orchestration;
 pub(crate) mod order;
 pub(crate) mod query;
+pub(crate) mod research;
 pub(crate) mod s3;
 pub(crate) mod services;
 pub(crate) mod signals;

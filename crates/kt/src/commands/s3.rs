@@ -16,6 +16,7 @@ pub(crate) fn run(config: &Config) -> Result<(), Error> {
         directory,
         buckets: object_store::BUCKETS.map(str::to_owned).to_vec(),
         users: object_store::users(config)?,
+        guests: Some(object_store::guests(config).folder().to_owned()),
         keep_free: config.s3.keep_free.0,
         free_bytes: |path| sys::disk(path).map(|(free, _)| free),
     };

@@ -232,6 +232,12 @@ fn check(config: &Config, merged: &Merged) -> Result<(), (String, String)> {
         ("signals.tape_size", config.signals.tape_size.0),
         ("trade.tick_ms", config.trade.tick_ms),
         ("trade.tape_size", config.trade.tape_size.0),
+        ("research.kernels_per_user", config.research.kernels_per_user as u64),
+        ("research.kernels", config.research.kernels as u64),
+        ("research.idle_s", config.research.idle_s),
+        ("research.life_s", config.research.life_s),
+        ("research.cell_s", config.research.cell_s),
+        ("research.first_uid", config.research.first_uid.into()),
     ];
     for (key, value) in positive {
         if value == 0 {

@@ -38,6 +38,7 @@ pub(crate) struct Config {
     pub(crate) signals: Signals,
     pub(crate) trade: Trade,
     pub(crate) orchestration: Orchestration,
+    pub(crate) research: Research,
     pub(crate) s3: S3,
     pub(crate) tiers: Tiers,
     pub(crate) mirror: Mirror,
@@ -279,6 +280,33 @@ pub(crate) struct Orchestration {
     pub(crate) user: String,
 }
 
+/// Research kernels. Units are in the names.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Research {
+    pub(crate) enabled: bool,
+    pub(crate) port: u16,
+    pub(crate) gateway_port: u16,
+    pub(crate) metrics_port: u16,
+    pub(crate) user: String,
+    pub(crate) first_uid: u32,
+    pub(crate) kernels_per_user: usize,
+    pub(crate) kernels: usize,
+    pub(crate) idle_s: u64,
+    pub(crate) life_s: u64,
+    pub(crate) cell_s: u64,
+    pub(crate) s_cpus: f64,
+    pub(crate) s_memory: ByteSize,
+    pub(crate) s_processes: u32,
+    pub(crate) m_cpus: f64,
+    pub(crate) m_memory: ByteSize,
+    pub(crate) m_processes: u32,
+    pub(crate) l_cpus: f64,
+    pub(crate) l_memory: ByteSize,
+    pub(crate) l_processes: u32,
+    pub(crate) connect_ports: Vec<u16>,
+}
+
 /// Filling gaps from the exchanges' histories. Units are in the names.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -315,6 +343,9 @@ impl Config {
             ("trade.metrics_port", self.trade.metrics_port),
             ("alerts.metrics_port", self.alerts.metrics_port),
             ("orchestration.web_port", self.orchestration.web_port),
+            ("research.port", self.research.port),
+            ("research.gateway_port", self.research.gateway_port),
+            ("research.metrics_port", self.research.metrics_port),
             ("s3.port", self.s3.port),
             ("s3.metrics_port", self.s3.metrics_port),
         ]

@@ -106,6 +106,11 @@ pub(super) fn store_credentials(config: &Config) -> PathBuf {
 
 /// Replaces the unpacked sources by those of this binary.
 fn unpack(project: &Path) -> Result<(), Error> {
+    unpack_into(project, embedded::ORCHESTRATION)
+}
+
+/// Replaces a folder by files of this binary, readable by everybody.
+pub(crate) fn unpack_into(project: &Path, files: &[(&str, &[u8])]) -> Result<(), Error> {
     let failed = |path: &Path| Error::doing(format!("unpacking {}", path.display()));
     let new = project.with_extension("new");
     for old in [&new, &project.to_path_buf()] {
@@ -113,7 +118,8 @@ fn unpack(project: &Path) -> Result<(), Error> {
             fs::remove_dir_all(old).map_err(failed(old))?;
         }
     }
-    for (name, content) in embedded::ORCHESTRATION {
+    directory(&new, 0o755, None)?;
+    for (name, content) in files {
         let path = new.join(name);
         let folder = path.parent().unwrap_or(&new);
         directory(folder, 0o755, None)?;
@@ -154,20 +160,25 @@ fn quoted(path: &Path) -> String {
     serde_json::Value::from(path.display().to_string()).to_string()
 }
 
-/// A `kt` that Dagster's user can run: this binary where every folder above lets others pass, else a copy.
+/// A `kt` that Dagster's user can run.
 pub(super) fn program(config: &Config) -> Result<PathBuf, Error> {
+    program_in(&root(config).join("bin"))
+}
+
+/// A `kt` that every user can run: this binary where every folder above lets others pass, else a copy in `folder`.
+pub(crate) fn program_in(folder: &Path) -> Result<PathBuf, Error> {
     let own = std::env::current_exe().map_err(Error::doing("finding the kt binary"))?;
     let passable = |path: &Path| fs::metadata(path).is_ok_and(|folder| folder.mode() & 0o001 != 0);
     if !crate::process::is_root() || own.ancestors().all(passable) {
         return Ok(own);
     }
-    let copy = root(config).join("bin").join("kt");
+    let copy = folder.join("kt");
     let same = |one: &fs::Metadata, other: &fs::Metadata| {
         one.len() == other.len() && one.modified().ok() <= other.modified().ok()
     };
     let source = fs::metadata(&own).map_err(Error::doing(own.display()))?;
     if !fs::metadata(&copy).is_ok_and(|there| same(&source, &there)) {
-        directory(&root(config).join("bin"), 0o755, None)?;
+        directory(folder, 0o755, None)?;
         let new = copy.with_extension("new");
         fs::copy(&own, &new).map_err(Error::doing(new.display()))?;
         chown(&new, Some(0), Some(0)).map_err(Error::doing(new.display()))?;

@@ -8,15 +8,13 @@ mod process;
 
 use std::path::PathBuf;
 
-use sha2::{Digest, Sha256};
-
 use crate::config::Config;
 use crate::embedded;
 use crate::error::Error;
 use crate::supervisor::health::Health;
 use crate::supervisor::spec::ServiceSpec;
 
-pub(crate) use layout::prepare;
+pub(crate) use layout::{prepare, program_in, unpack_into};
 pub(crate) use process::{materialise, serve};
 
 /// Which of Dagster's processes.
@@ -35,17 +33,10 @@ pub(crate) enum Part {
 /// # Errors
 /// One line that says what is missing and what to do.
 pub(crate) fn interpreter(config: &Config) -> Result<PathBuf, String> {
-    let requirements = embedded::ORCHESTRATION.iter().find(|(name, _)| *name == "requirements.txt");
-    let (_, requirements) = requirements.expect("build.rs takes requirements.txt into the binary");
-    let digest = Sha256::digest(requirements);
-    let name: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    let environment = config.python_dir().join(format!("orchestration-{name}"));
-    // The stamp is written last: without it the installation was cut off.
-    if !environment.join("stamp.json").exists() {
-        return Err(format!("there is no Python environment {}; run `make setup`", environment.display()));
-    }
+    let requirements = crate::python::embedded(embedded::ORCHESTRATION, "requirements.txt");
+    let python = crate::python::interpreter(config, "orchestration", requirements)?;
     user(config).map_err(|error| error.message)?;
-    Ok(environment.join("bin/python"))
+    Ok(python)
 }
 
 /// The services to start: none where they are switched off or cannot run, which is said by [`absence`].

@@ -90,6 +90,10 @@ pub(crate) async fn run(config: &Config, progress: &mut Progress) -> Result<(), 
         tracing::warn!("{absence}");
         progress.say(&absence);
     }
+    if let Some(absence) = crate::research::absence(config) {
+        tracing::warn!("{absence}");
+        progress.say(&absence);
+    }
     let specs = spec::services(config)?;
     let started_ms = status::now_ms();
     let (recorder, queue) = Recorder::new(&format!("{started_ms}-{}", std::process::id()));

@@ -67,7 +67,9 @@ pub(crate) fn services(config: &Config) -> Result<Vec<ServiceSpec>, Error> {
         own.s3(config),
         ServiceSpec {
             health: http(config, config.warehouse.port, "/ping"),
-            ports: [config.warehouse.port, config.warehouse.research_port].map(|port| config.address(port).port()).to_vec(),
+            ports: [config.warehouse.port, config.warehouse.research_port]
+                .map(|port| config.address(port).port())
+                .to_vec(),
             ..warehouse
         },
         own.once("migrate", &["migrate", "apply"], &["postgres", "warehouse"]),
@@ -98,6 +100,17 @@ pub(crate) fn services(config: &Config) -> Result<Vec<ServiceSpec>, Error> {
         ports: Vec::new(),
         ..own.service(config, name, 0, &[])
     }));
+    if config.research.enabled && crate::research::pythons(config).is_ok() {
+        let after = &["s3", "migrate", "load", "console", "feed"];
+        services.push(ServiceSpec {
+            background: true,
+            arguments: own.arguments(&["research", "serve"]),
+            ports: [config.research.port, config.research.gateway_port, config.research.metrics_port]
+                .map(|port| config.address(port).port())
+                .to_vec(),
+            ..own.service(config, "research", config.research.metrics_port, after)
+        });
+    }
     if !config.mirror.environment.is_empty() {
         // What flows in an environment comes from the platform that it belongs to.
         services.retain(|service| MIRRORED.contains(&service.name));
