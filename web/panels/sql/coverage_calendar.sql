@@ -2,22 +2,26 @@
 -- passed; the gaps that begin on the day and are open, and those that no history can fill.
 WITH
     toDateTime(intDiv({from_ms:Int64}, 1000), 'UTC') AS range_start, toDateTime(intDiv({to_ms:Int64}, 1000), 'UTC') AS range_end,
+    inserts AS
+    (
+        SELECT writer, intDiv(toUnixTimestamp(min_event_ts), 60) AS first_minute, intDiv(toUnixTimestamp(max_event_ts), 60) AS last_minute
+        FROM ops.intents
+        WHERE stage = 'done' AND kind IN ('trade', 'quote', 'book', 'mark')
+            AND max_event_ts >= toStartOfDay(range_start) AND min_event_ts < range_end
+    ),
     minutes AS
     (
-        SELECT replaceRegexpOne(writer, '^(feed|backfill)-', '') AS venue, toDate(toDateTime(minute * 60, 'UTC')) AS day, uniqExact(minute) AS covered
+        SELECT replaceRegexpOne(writer, '^(feed|backfill)-', '') AS venue, toDate(toDateTime(number * 86400, 'UTC')) AS day,
+            length(arrayDistinct(arrayFilter(minute -> minute * 60 < toUnixTimestamp(range_end), arrayFlatten(groupArray(held))))) AS covered
         FROM
         (
-            -- Most inserts lie within a minute or two: those alike are put together before they are spread out.
-            SELECT writer, arrayJoin(range(first_minute, least(last_minute, first_minute + 1440) + 1)) AS minute
-            FROM
-            (
-                SELECT writer, intDiv(toUnixTimestamp(min_event_ts), 60) AS first_minute, intDiv(toUnixTimestamp(max_event_ts), 60) AS last_minute
-                FROM ops.intents
-                WHERE stage = 'done' AND kind IN ('trade', 'quote', 'book', 'mark') AND max_event_ts >= range_start AND min_event_ts < range_end
-                GROUP BY writer, first_minute, last_minute
-            )
+            -- Most inserts lie within one minute: only the others are spread out.
+            SELECT writer, intDiv(first_minute, 1440) AS number, groupUniqArray(first_minute) AS held FROM inserts GROUP BY writer, number
+            UNION ALL
+            SELECT writer, intDiv(minute, 1440) AS number, groupUniqArray(minute) AS held
+            FROM (SELECT writer, arrayJoin(range(first_minute + 1, least(last_minute, first_minute + 1440) + 1)) AS minute FROM inserts WHERE last_minute > first_minute)
+            GROUP BY writer, number
         )
-        WHERE minute * 60 >= toUnixTimestamp(toStartOfDay(range_start)) AND minute * 60 < toUnixTimestamp(range_end)
         GROUP BY venue, day
     ),
     gaps AS

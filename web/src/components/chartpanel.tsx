@@ -87,6 +87,8 @@ interface ChartPanelProps {
   unchosen?: string;
   /** Rows that somebody else asked for already. */
   polled?: Polled<PanelAnswer>;
+  /** From which age on they are stale, ms, where that is not the usual. */
+  ageLimit?: number;
 }
 
 /** One chart of the catalogue with its question, its grounds, and the ways to take it along. */
@@ -112,7 +114,7 @@ export function ChartPanel(props: ChartPanelProps) {
       id={spec.id}
       title={spec.title}
       at={at_ms}
-      limit={address.to === null && address.known === null ? 15_000 : 3_600_000}
+      limit={props.ageLimit ?? (address.to === null && address.known === null ? 15_000 : 3_600_000)}
       problem={problem}
       note={
         <>

@@ -13,17 +13,27 @@ import { age, grouped, moment } from '../format.js';
 import type { PageProps } from './page.js';
 
 const MONTH_S = 2_592_000;
+const COVERAGE_MS = 60_000;
 
 /** What is missing, what was refused, and the proof that nothing else is. */
 export default function Quality(props: PageProps) {
   const { go, theme } = props;
   const address = { ...props.address, range: Math.max(props.address.range, MONTH_S), known: null };
+  // A month of the loader's books is read for it, and a minute changes little of a day.
+  const coverage = usePanel(panelPath(coverageCalendar.id, address), COVERAGE_MS);
   const quarantine = usePoll<QuarantineAnswer>('/api/v1/quarantine', 5_000);
   return (
     <>
       <Controls address={address} go={go} list={props.list} instrument={false} range known={false} />
       <div class="grid">
-        <ChartPanel spec={coverageCalendar} address={address} theme={theme} more={{}} />
+        <ChartPanel
+          spec={coverageCalendar}
+          address={address}
+          theme={theme}
+          more={{}}
+          polled={coverage}
+          ageLimit={3 * COVERAGE_MS}
+        />
         <Ledger address={address} />
         <AuditPanel address={address} />
         <QuarantinePanel polled={quarantine} />

@@ -72,8 +72,35 @@ pub async fn panels_say_what_the_rows_make(stage: &Stage) {
     assert_eq!(body["answer"]["data"]["step"], steps, "{body}");
     near(&body, "delay_us", 3, 40_000.0);
     near(&body, "bid", 0, 100.1);
+    futures_and_funding(stage, base).await;
     depth(stage, base).await;
     gaps(stage, base).await;
+}
+
+/// A future 100 basis points above spot; a settlement of 5 basis points on a mark of 100 that 4 had been predicted for.
+async fn futures_and_funding(stage: &Stage, base: i64) {
+    let end = format!("range_s=600&to_ms={}", base + 180_000);
+    let body = patient(&stage.url, &format!("/api/v1/panels/basis_term?{end}&instrument=TEST-USDT-USDT-PERP")).await;
+    let at = row(&body, "instrument", &"TEST-USD-TEST-20991225-FUT".into());
+    near(&body, "basis_bps", at, 100.0);
+    let days = body["answer"]["data"]["days"][at].as_f64().expect("days");
+    near(&body, "annualised", at, 0.01 * 365.0 / days);
+    assert_eq!(body["answer"]["data"]["reference_instrument"][at], "TEST-USD-SPOT", "{body}");
+
+    let of = format!("{end}&venue=binance_usdm&instrument=TEST-USDT-USDT-PERP");
+    let body = patient(&stage.url, &format!("/api/v1/panels/funding_carry?{of}")).await;
+    assert_eq!(body["answer"]["rows"], 1, "{body}");
+    near(&body, "cash", 0, 0.05);
+    let data = &body["answer"]["data"];
+    assert_eq!((&data["basis_of_rate"][0], &data["currency"][0]), (&"settled".into(), &"USDT".into()), "{body}");
+    let body = patient(&stage.url, &format!("/api/v1/panels/funding_series?{of}")).await;
+    let of_year = |column: &str| {
+        let found = body["answer"]["data"][column].as_array().expect("a column").iter().filter_map(Value::as_f64);
+        found.collect::<Vec<_>>()
+    };
+    let close = |found: Vec<f64>, truth: f64| found.len() == 1 && (found[0] - truth).abs() < 1e-9;
+    assert!(close(of_year("predicted_apr"), 0.0004 * 3.0 * 365.0), "{body}");
+    assert!(close(of_year("settled_apr"), 0.0005 * 3.0 * 365.0), "{body}");
 }
 
 /// Bids 99.90 × 1, 99.85 × 4 and 99.00 × 5, asks 100.10 × 2 and 100.30 × 3 are left; the middle is 100.

@@ -224,7 +224,8 @@ fn two_years_of_funding_are_there(stage: &Stage) {
         from = moment("from");
         let mut next = from;
         loop {
-            let path = format!("/binance_usdm/fapi/v1/fundingRate?symbol=BTCUSDT&startTime={next}&endTime={to}&limit=1000");
+            let path =
+                format!("/binance_usdm/fapi/v1/fundingRate?symbol=BTCUSDT&startTime={next}&endTime={to}&limit=1000");
             let (status, body) = get(&stage.sim, &path);
             assert_eq!(status, 200, "{body}");
             let rows: Vec<Value> = serde_json::from_str(&body).expect("a list");

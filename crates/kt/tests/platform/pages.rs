@@ -125,6 +125,10 @@ fn nothing_is_lost_by_the_demonstration(page: &str) {
         (Some("done"), Some(0), Some(0)),
         "{done}"
     );
+    // That it was stopped is told for as long as the platform runs.
+    let told: Value = serde_json::from_str(&get(page, "/api/v1/platform").1).expect("JSON");
+    let load = told["services"].as_array().expect("services").iter().find(|service| service["name"] == "load");
+    assert_eq!(load.map(|service| service["restarts"].as_u64()), Some(Some(1)), "{told}");
 }
 
 /// Takes notices and keeps their bodies.
