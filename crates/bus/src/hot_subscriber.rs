@@ -92,6 +92,17 @@ impl Bus {
         self.subscribe(subject, None).await
     }
 
+    /// Subscribes to one step of all orders (`sent`, `fill`, …). Losses cannot be seen.
+    ///
+    /// # Errors
+    /// As [`Bus::subscribe_venue`].
+    pub async fn subscribe_orders(&self, step: &str) -> Result<HotSubscriber, BusError> {
+        let mut subject = "ord.v1.".to_owned();
+        kt_model::subject::push_token(step, &mut subject);
+        subject.push_str(".*.*");
+        self.subscribe(subject, None).await
+    }
+
     async fn subscribe(&self, subject: String, gaps: Option<CounterGaps>) -> Result<HotSubscriber, BusError> {
         let config = self.config.clone();
         let opened = open(&config, &subject).await?;

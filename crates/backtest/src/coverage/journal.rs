@@ -14,12 +14,14 @@ use crate::scope::Market;
 #[derive(Debug, Default)]
 pub struct JournalCoverage {
     /// Few venues, many instruments.
-    venues: Vec<(Box<str>, HashMap<Box<str>, Seen>)>,
+    venues: Vec<(Box<str>, Instruments)>,
     mappings: BTreeSet<(String, u32)>,
     gaps: Vec<KnownGap>,
     announced: u64,
     dropped: BTreeMap<String, u64>,
 }
+
+type Instruments = HashMap<Box<str>, Seen>;
 
 /// What came of one instrument.
 #[derive(Debug, Default)]
@@ -135,7 +137,9 @@ impl JournalCoverage {
             coverage.partial.push(format!("{unlisted} more gaps were announced by the feeds"));
         }
         for (writer, dropped) in self.dropped {
-            coverage.partial.push(format!("{dropped} events of {writer} never reached the live service, and so not this replay"));
+            coverage
+                .partial
+                .push(format!("{dropped} events of {writer} never reached the live service, and so not this replay"));
         }
         coverage.gaps = self.gaps;
         let mappings = self.mappings.into_iter().map(|(venue, mapping)| (venue, hexadecimal(mapping))).collect();

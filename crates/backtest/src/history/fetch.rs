@@ -12,6 +12,9 @@ use crate::scope::{Scope, moment};
 /// Windows that exist at the same time: one being replayed, one waiting, one arriving.
 pub const WINDOWS_IN_MEMORY: u64 = 3;
 
+/// Rows of a block on its way: a block is in memory twice for a moment.
+const BLOCK_ROWS: u64 = 16_384;
+
 /// Encoded rows of one kind, in the order of replay. Each begins with its receive time once more, so that
 /// a row's place is known without decoding it.
 #[derive(Debug)]
@@ -65,12 +68,11 @@ async fn fetch_kind(
     extent: &Extent,
 ) -> Result<Vec<u8>, ClientError> {
     let sql = rows_sql(kind, scope, window, extent);
-    let options = Options::new().format("RowBinary").setting("do_not_merge_across_partitions_select_final", 1);
-    let mut reader = client.query_stream(&sql, &options).await?;
+    let options =
+        Options::new().setting("do_not_merge_across_partitions_select_final", 1).setting("max_block_size", BLOCK_ROWS);
+    let mut reader = client.query_native(&sql, &options).await?;
     let mut bytes = Vec::with_capacity(usize::try_from(extent.bytes).unwrap_or(0));
-    while let Some(piece) = reader.next_piece().await? {
-        bytes.extend_from_slice(&piece);
-    }
+    while reader.next_rows(&mut bytes).await?.is_some() {}
     Ok(bytes)
 }
 

@@ -68,43 +68,38 @@ pub(super) fn legs(outcome: &Outcome, out: &mut String) {
         "strategy",
         "venue",
         "instrument",
-        "#fills",
-        "#bought",
-        "#sold",
-        "#turnover",
-        "#position",
         "#price moves",
         "#fees",
         "#funding",
         "#net",
         "currency",
+        "#fills",
+        "#position",
+        "#turnover",
+        "#bought",
+        "#sold",
     ];
     table(&names, out);
     for leg in &outcome.legs {
         let _ = write!(
             out,
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td>",
+            "<tr><td>{}</td><td>{}</td><td>{}</td>",
             escaped(&leg.strategy),
             escaped(&leg.venue),
-            escaped(&leg.instrument),
-            count(leg.fills)
+            escaped(&leg.instrument)
         );
-        for value in [leg.bought, leg.sold, leg.turnover, leg.position] {
-            let _ = write!(out, "<td class=\"n\">{}</td>", money(value));
-        }
         for value in [leg.trading, -leg.fees, leg.funding, leg.net()] {
             amount(value, out);
         }
-        let _ = write!(out, "<td>{}</td></tr>", escaped(&leg.currency));
+        let _ = write!(out, "<td>{}</td><td class=\"n\">{}</td>", escaped(&leg.currency), count(leg.fills));
+        for value in [leg.position, leg.turnover, leg.bought, leg.sold] {
+            let _ = write!(out, "<td class=\"n\">{}</td>", money(value));
+        }
+        out.push_str("</tr>");
     }
     for account in &outcome.accounts {
         let own = || outcome.legs.iter().filter(|leg| leg.currency == account.currency);
-        let _ = write!(
-            out,
-            "<tr class=\"sum\"><td colspan=\"3\">together</td><td class=\"n\">{}</td><td></td><td></td>",
-            count(own().map(|leg| leg.fills).sum())
-        );
-        let _ = write!(out, "<td class=\"n\">{}</td><td></td>", money(own().map(|leg| leg.turnover).sum()));
+        out.push_str("<tr class=\"sum\"><td colspan=\"3\">together</td>");
         for value in [
             own().map(|leg| leg.trading).sum::<f64>(),
             -own().map(|leg| leg.fees).sum::<f64>(),
@@ -113,7 +108,13 @@ pub(super) fn legs(outcome: &Outcome, out: &mut String) {
         ] {
             amount(value, out);
         }
-        let _ = write!(out, "<td>{}</td></tr>", escaped(&account.currency));
+        let _ = write!(
+            out,
+            "<td>{}</td><td class=\"n\">{}</td><td></td><td class=\"n\">{}</td><td></td><td></td></tr>",
+            escaped(&account.currency),
+            count(own().map(|leg| leg.fills).sum()),
+            money(own().map(|leg| leg.turnover).sum())
+        );
     }
     out.push_str("</tbody></table></div></section>");
 }
@@ -186,7 +187,7 @@ pub(super) fn coverage(manifest: &Manifest, out: &mut String) {
                 count(kind.rows),
                 &spoken(Nanos(kind.first))[..19].replace('T', " "),
                 &spoken(Nanos(kind.last))[..19].replace('T', " "),
-                lasting(kind.longest_silence)
+                if kind.longest_silence > 0 { lasting(kind.longest_silence) } else { "none".to_owned() }
             );
             let share = |at: i64| (at.clamp(from, to) - from) as f64 / (to - from).max(1) as f64 * 100.0;
             let (x, end) = (share(kind.first), share(kind.last));

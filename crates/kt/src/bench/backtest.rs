@@ -84,8 +84,14 @@ pub(super) fn run(config: &Config, rounds: u32) -> Result<Section, Error> {
         runs: rounds().map(|_| decode(&strategies)).collect::<Result<_, _>>()?,
     });
     let journal = |place: &Path| runtime.block_on(once(None, journal_source(place), 0));
-    lines.push(Line { name: "journal: strategies", runs: rounds().map(|_| journal(&strategies)).collect::<Result<_, _>>()? });
-    lines.push(Line { name: "journal: default signals", runs: rounds().map(|_| journal(&signals)).collect::<Result<_, _>>()? });
+    lines.push(Line {
+        name: "journal: strategies",
+        runs: rounds().map(|_| journal(&strategies)).collect::<Result<_, _>>()?,
+    });
+    lines.push(Line {
+        name: "journal: default signals",
+        runs: rounds().map(|_| journal(&signals)).collect::<Result<_, _>>()?,
+    });
     if config.engine("lib/libchdb.so").exists() {
         let (warehouse, port) = super::load::warehouse(config, folder.path())?;
         let client = Client::new(&format!("http://127.0.0.1:{port}")).map_err(Error::doing("asking the warehouse"))?;

@@ -2,12 +2,14 @@
 
 use kt_model::{
     Book, BookAction, Decimal, Event, Funding, FundingStage, Header, IdentityClass, Instrument, InstrumentStatus,
-    InstrumentType, Integers, IntervalSource, Label, Nanos, OptionSide, Origin, Payoff, Quantity, QuantityUnit, Quote,
-    Side, Texts, Trade,
+    InstrumentType, Integers, IntervalSource, Label, Nanos, OptionSide, Origin, Payoff, QuantityUnit, Quote, Side,
+    Texts, Trade,
 };
 
 /// 2026-11-22T12:00:00Z.
 pub(super) const FROM: Nanos = Nanos(1_795_348_800_000_000_000);
+/// Epoch of both writers.
+pub(super) const EPOCH: u32 = 1_795_348_000;
 /// Between two events: 50 thousand a second.
 const STEP: i64 = 20_000;
 const UNIT: i128 = 1_000_000_000_000_000_000;
@@ -27,11 +29,12 @@ fn names() -> Vec<(&'static str, String)> {
     pairs.collect()
 }
 
-fn header<'a>(market: &'a (&'static str, String), writer: &'a str, counter: u64, at: i64) -> Header<'a> {
+fn header<'a>(market: &'a (&'static str, String), index: usize, counter: u64, at: i64) -> Header<'a> {
+    let writer = ["feed-binance", "feed-binance_usdm"][index % 2];
     Header {
         publish_ts: Nanos(at + 30_000),
         counter,
-        epoch: 1_795_348_000,
+        epoch: EPOCH,
         writer: Label(writer),
         venue: Label(market.0),
         instrument: Label(&market.1),
@@ -49,48 +52,63 @@ fn header<'a>(market: &'a (&'static str, String), writer: &'a str, counter: u64,
     }
 }
 
-/// Hands each event to `take`: definitions first, then `events` of the flow with funding now and then.
-pub(super) fn each_event(events: u64, mut take: impl FnMut(&Event<'_>)) {
-    let markets = names();
-    let mut counters = [0_u64; 2];
-    let mut next = |market: usize| {
-        let counter = &mut counters[market % 2];
-        *counter += 1;
-        (["feed-binance", "feed-binance_usdm"][market % 2], *counter)
-    };
-    for (index, market) in markets.iter().enumerate() {
-        let (writer, counter) = next(index);
-        take(&Event::Instrument(definition(header(market, writer, counter, FROM.0 + index as i64), index)));
+/// The market, event by event.
+pub(super) struct Flow {
+    begin: Nanos,
+    markets: Vec<(&'static str, String)>,
+    /// Of each venue's writer.
+    counters: [u64; 2],
+    prices: [[i64; LEVELS]; 2],
+    quantities: [i64; LEVELS],
+}
+
+impl Flow {
+    /// A market that opens at `begin`.
+    pub(super) fn new(begin: Nanos) -> Self {
+        Self {
+            begin,
+            markets: names(),
+            counters: [0; 2],
+            prices: [[0; LEVELS]; 2],
+            quantities: std::array::from_fn(|level| 40_000 + level as i64 * 1_000),
+        }
     }
-    let mut prices = [[0_i64; LEVELS]; 2];
-    let quantities: [i64; LEVELS] = std::array::from_fn(|level| 40_000 + level as i64 * 1_000);
-    for number in 0..events {
-        let at = FROM.0 + (number as i64 + 10) * STEP;
-        let index = (number / 10 % 6) as usize;
-        let (market, price) = (&markets[index], price(index, number));
-        if number % 5_000 == 0 {
-            for (perpetual, market) in markets.iter().enumerate().skip(1).step_by(2) {
-                let (writer, counter) = next(perpetual);
-                take(&Event::Funding(funding(header(market, writer, counter, at - 1))));
+
+    /// What the venues say of their instruments.
+    pub(super) fn definitions(&mut self, mut take: impl FnMut(&Event<'_>)) {
+        for index in 0..self.markets.len() {
+            let at = self.begin.0 + index as i64;
+            let header = header(&self.markets[index], index, next(&mut self.counters, index), at);
+            take(&Event::Instrument(definition(header, index)));
+        }
+    }
+
+    /// The event with this number, received at `at`; now and then the perpetuals' funding before it.
+    pub(super) fn event(&mut self, number: u64, at: i64, mut take: impl FnMut(&Event<'_>)) {
+        if number.is_multiple_of(5_000) {
+            for index in (1..self.markets.len()).step_by(2) {
+                let header = header(&self.markets[index], index, next(&mut self.counters, index), at - 1);
+                take(&Event::Funding(funding(header, Nanos(self.begin.0 + 4 * 3_600_000_000_000))));
             }
         }
-        let (writer, counter) = next(index);
-        let header = header(market, writer, counter, at);
+        let index = (number / 10 % 6) as usize;
+        let price = price(index, number);
+        let header = header(&self.markets[index], index, next(&mut self.counters, index), at);
         let decimal = |cents: i64| Decimal(i128::from(cents) * UNIT / 100);
         match number % 10 {
             0 => {
                 for level in 0..LEVELS {
-                    prices[0][level] = price - 1 - level as i64;
-                    prices[1][level] = price + 1 + level as i64;
+                    self.prices[0][level] = price - 1 - level as i64;
+                    self.prices[1][level] = price + 1 + level as i64;
                 }
-                take(&Event::Book(book(header, number, &prices, &quantities)));
+                take(&Event::Book(book(header, number, &self.prices, &self.quantities)));
             }
             1 | 4 | 7 => take(&Event::Trade(Trade {
                 header,
                 trade_id: &number.to_string(),
                 first_trade_id: None,
                 trade_count: 1,
-                side: if number % 3 == 0 { Side::Buy } else { Side::Sell },
+                side: if number.is_multiple_of(3) { Side::Buy } else { Side::Sell },
                 price: decimal(price),
                 quantity: Decimal(UNIT / 100),
                 quantity_unit: QuantityUnit::Base,
@@ -107,6 +125,21 @@ pub(super) fn each_event(events: u64, mut take: impl FnMut(&Event<'_>)) {
             })),
         }
     }
+}
+
+/// Hands the whole of a past to `take`: definitions, then so many events of the flow.
+pub(super) fn each_event(events: u64, mut take: impl FnMut(&Event<'_>)) {
+    let mut flow = Flow::new(FROM);
+    flow.definitions(&mut take);
+    for number in 0..events {
+        flow.event(number, FROM.0 + (number as i64 + 10) * STEP, &mut take);
+    }
+}
+
+/// The next counter of the venue's writer.
+fn next(counters: &mut [u64; 2], index: usize) -> u64 {
+    counters[index % 2] += 1;
+    counters[index % 2]
 }
 
 /// A walk of the asset, and for perpetuals a basis that swings by 6 hundredths of a percent in 40 seconds.
@@ -149,8 +182,7 @@ fn definition(header: Header<'_>, index: usize) -> Instrument<'_> {
     }
 }
 
-fn funding(header: Header<'_>) -> Funding<'_> {
-    let settles = Nanos(FROM.0 + 4 * 3_600_000_000_000);
+fn funding(header: Header<'_>, settles: Nanos) -> Funding<'_> {
     Funding {
         header,
         rate: Some(Decimal(100_000_000_000_000_000_000)),

@@ -202,12 +202,15 @@ pub(super) fn warehouse(config: &Config, folder: &Path) -> Result<(Process, u16)
     }
 }
 
-fn wait_until_ready(port: u16) -> Result<Instant, Error> {
+/// Waits until a service says that it is ready.
+pub(super) fn wait_until_ready(port: u16) -> Result<Instant, Error> {
     let begun = Instant::now();
     loop {
         match metrics::get(port, "/health") {
             Ok((200, _)) => return Ok(Instant::now()),
-            _ if begun.elapsed() > PATIENCE => return Err(Error::failed("the loader does not become ready")),
+            _ if begun.elapsed() > PATIENCE => {
+                return Err(Error::failed("a service to be measured does not become ready"));
+            }
             _ => std::thread::sleep(Duration::from_millis(5)),
         }
     }

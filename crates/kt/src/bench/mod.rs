@@ -8,6 +8,7 @@
 mod backtest;
 mod baseline;
 mod decode;
+mod desk;
 mod end_to_end;
 mod fill;
 mod flow;
@@ -17,8 +18,10 @@ mod latency;
 mod load;
 mod log;
 mod log_writer;
+mod market;
 mod metrics;
 mod options;
+mod orders;
 mod pacer;
 mod platform;
 mod profile;
@@ -76,7 +79,7 @@ fn measure(config: &Config, options: &Options, stage: Stage) -> Result<Section, 
         Stage::Log => log::run(config, options.rounds),
         Stage::Load => load::run(config, options.rounds),
         Stage::Signals => signals::run(config, options.rounds),
-        Stage::Trade => trade::run(config, options.seconds),
+        Stage::Trade => trade::run(config, options.rounds, options.seconds),
         Stage::Backtest => backtest::run(config, options.rounds),
         Stage::Tiers => tiers::run(config, options),
         Stage::EndToEnd => end_to_end::run(config, options),

@@ -200,19 +200,19 @@ async fn relay_to_writer(writer: &RefCell<Writer>, clock: &SystemClock, stream: 
 }
 
 /// Frames of fixed length from a socket.
-struct Frames {
+pub(super) struct Frames {
     stream: TcpStream,
     buffer: Vec<u8>,
     used: usize,
 }
 
 impl Frames {
-    fn new(stream: TcpStream) -> Self {
+    pub(super) fn new(stream: TcpStream) -> Self {
         Self { stream, buffer: Vec::with_capacity(64 << 10), used: 0 }
     }
 
     /// Waits for more; `false` at the end.
-    async fn read(&mut self) -> Result<bool, Error> {
+    pub(super) async fn read(&mut self) -> Result<bool, Error> {
         self.buffer.drain(..self.used);
         self.used = 0;
         loop {
@@ -224,7 +224,7 @@ impl Frames {
     }
 
     /// The whole frames that were read.
-    fn whole(&mut self) -> impl Iterator<Item = (u64, i64)> + '_ {
+    pub(super) fn whole(&mut self) -> impl Iterator<Item = (u64, i64)> + '_ {
         self.used = self.buffer.len() / FRAME * FRAME;
         self.buffer[..self.used].chunks_exact(FRAME).map(read_frame)
     }

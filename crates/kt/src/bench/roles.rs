@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{fill, load, log_writer, publisher, subscriber};
+use super::{fill, load, log_writer, market, orders, publisher, subscriber};
 use crate::error::Error;
 
 /// What a process is.
@@ -13,6 +13,8 @@ pub(super) enum Role {
     Log(log_writer::Setup),
     Fill(fill::Setup),
     Loader(load::Setup),
+    Market(market::Setup),
+    Orders(orders::Setup),
 }
 
 /// Runs the role that is described.
@@ -23,7 +25,7 @@ pub(super) fn run(description: &str) -> Result<(), Error> {
         Role::Loader(_) => tokio::runtime::Builder::new_multi_thread(),
         _ => tokio::runtime::Builder::new_current_thread(),
     };
-    if let Role::Publisher(_) = role {
+    if let Role::Publisher(_) | Role::Market(_) = role {
         kt_feed::sharpen_timers();
         let wake_ups = kt_feed::WakeUps::default();
         runtime.on_thread_park(move || wake_ups.before_waiting());
@@ -37,6 +39,8 @@ pub(super) fn run(description: &str) -> Result<(), Error> {
             Role::Log(setup) => log_writer::run(setup).await,
             Role::Fill(setup) => fill::run(setup).await,
             Role::Loader(setup) => load::run_loader(setup).await,
+            Role::Market(setup) => market::run(setup).await,
+            Role::Orders(setup) => orders::run(setup).await,
         }
     })
 }

@@ -93,6 +93,7 @@ fn a_journal_gives_again_what_the_killed_service_gave() {
     assert!(compared(&ran, "order") > 10 && ran["counts"]["fills"].as_u64() >= Some(2), "{}", ran["parity"]);
     let text = ran["manifest"]["strategy_text"].as_str().expect("the configuration is in the journal");
     assert_eq!(text, impatient());
+    covers(&ran["manifest"]);
     let computed = parity(&platform, &signals, &[]);
     assert!(compared(&computed, "signal") > 100, "{}", computed["parity"]);
 
@@ -107,6 +108,21 @@ fn a_journal_gives_again_what_the_killed_service_gave() {
     assert_eq!(gathered["manifest"]["source"], "journal's order and the warehouse's rows");
     assert!(compared(&gathered, "order") > 10, "{}", gathered["parity"]);
     over_the_warehouse(&platform, &file, folder.path(), &ran);
+}
+
+/// The record says what the journal covers: each market's rows, and what decoded them.
+fn covers(manifest: &Value) {
+    let coverage = &manifest["coverage"];
+    let markets = coverage["markets"].as_array().expect("markets");
+    assert_eq!(markets.len(), 6, "{coverage}");
+    for market in markets {
+        let quotes = market["kinds"].as_array().and_then(|kinds| kinds.iter().find(|kind| kind["kind"] == "quote"));
+        let quotes = quotes.unwrap_or_else(|| panic!("no quotes: {market}"));
+        assert!(quotes["rows"].as_u64() > Some(10) && quotes["first"].as_i64() < quotes["last"].as_i64(), "{quotes}");
+    }
+    assert!(manifest["mappings"].as_array().is_some_and(|mappings| mappings.len() == 2), "{manifest}");
+    let code = manifest["code"].as_str().unwrap_or_default();
+    assert!(code.starts_with("kt ") && code.contains("(commit ") && code.contains(", build "), "{code}");
 }
 
 /// The same stretch from the warehouse: a result, a report that needs nothing but itself, and rows.

@@ -47,6 +47,10 @@ fn bad_data_begins_no_position() {
 fn funding_that_is_not_known_is_refused() {
     let settles = BEGIN + 28_800 * SECOND;
     stays_out("no interval", |world| world.funding(Some("0.0001"), None, settles));
+    let mut world = World::new(&config(|text| text));
+    world.calm();
+    invite(&mut world);
+    assert_eq!(world.count(OrderStep::Decided), 0, "no funding at all: {:#?}", world.steps());
     stays_out("no rate", |world| world.funding(None, Some(28_800), settles));
     stays_out("an old rate", |world| {
         for _ in 0..70 {

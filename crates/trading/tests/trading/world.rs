@@ -51,10 +51,10 @@ pub struct World {
     pub now: i64,
     pub records: Vec<Record>,
     pub counter: u64,
-    signals: Engine,
+    pub signals: Engine,
     /// What the signal `basis` is now, and its bits after each input.
-    basis: Option<f64>,
-    stated: Vec<(Nanos, u64)>,
+    pub basis: Option<f64>,
+    pub stated: Vec<(Nanos, u64)>,
 }
 
 const BASIS: &str = "[[signal]]\nname = \"basis\"\nfeature = \"basis\"\nvenue = \"binance_usdm\"\n\
@@ -91,7 +91,8 @@ impl World {
         let basis = &mut self.basis;
         self.signals.on_input(input, &mut |output: &Output<'_>| *basis = output.computed.ok());
         self.stated.extend(self.basis.map(|basis| (self.signals.now(), basis.to_bits())));
-        let (records, before) = (&mut self.records, self.records.len());
+        let before = self.records.len();
+        let records = &mut self.records;
         self.desk.on_input(input, &mut |record: &Record| records.push(record.clone()));
         // What a strategy decides on is the signal that `kt signals` states, bit for bit.
         for record in &self.records[before..] {
@@ -225,6 +226,11 @@ impl World {
     /// A calm market for long enough to know its mean and deviation: the basis strays by half a basis point.
     pub fn settle_in(&mut self) {
         self.funding(Some("0.0001"), Some(28_800), BEGIN + 28_800 * SECOND);
+        self.calm();
+    }
+
+    /// The same, without a word about funding.
+    pub fn calm(&mut self) {
         for step in 0..40 {
             self.pass(100);
             self.quote(SPOT, "59999.9", "60000");

@@ -139,7 +139,8 @@ fn index(width: usize, bytes: &[u8], row: usize) -> usize {
     if width == 1 {
         return usize::from(bytes[row]);
     }
-    let index = bytes[row * width..(row + 1) * width].iter().rev().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
+    let index =
+        bytes[row * width..(row + 1) * width].iter().rev().fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte));
     index as usize
 }
 
