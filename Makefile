@@ -53,7 +53,7 @@ test: setup
 	@python3 tests/run.py
 
 lint: web
-	@python3 setup/python.py orchestration tools
+	@python3 setup/python.py orchestration research-gateway research-kernel tools
 	@python3 tests/run.py --lint
 
 bench: build

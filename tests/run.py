@@ -171,19 +171,27 @@ def python(name: str) -> str:
 
 
 def python_checks(tally: Tally) -> None:
-    """Format, lint and types of every Python file; types see the packages that the orchestration runs with."""
-    tools, packages = python("tools"), python("orchestration")
-    files = ["orchestration", "setup", "tests/run.py"]
+    """Format, lint and types of every Python file; types see the packages that a file runs with."""
+    tools = python("tools")
+    files = ["benches/research.py", "orchestration", "research", "setup", "tests/run.py"]
     check(tally, "ruff format", [tools, "-m", "ruff", "format", "--check", *files])
     check(tally, "ruff check", [tools, "-m", "ruff", "check", *files])
-    mypy = [tools, "-m", "mypy", "--python-executable", packages]
-    check(tally, "mypy orchestration", [*mypy, "kt_orchestration", "tests"], ROOT / "orchestration")
-    check(tally, "mypy setup", [*mypy, ".", "../tests/run.py"], ROOT / "setup")
 
 
-def python_tests(tally: Tally) -> None:
-    """The orchestration's own tests, without a platform."""
-    print("== orchestration tests", flush=True)
+    def types(name: str, environment: str, directory: str, *files: str) -> None:
+        mypy = [tools, "-m", "mypy", "--python-executable", python(environment)]
+        check(tally, f"mypy {name}", [*mypy, *files], ROOT / directory)
+
+    types("orchestration", "orchestration", "orchestration", "kt_orchestration", "tests")
+    types("setup", "orchestration", "setup", ".", "../tests/run.py")
+    package = ("kubetrader", "tests/test_package.py", "tests/against_platform.py", "../benches/research.py")
+    types("research", "research-kernel", "research", *package)
+    types("clients of research", "research-gateway", "research", "tests/notebooks.py", "tests/client.py")
+
+
+def python_tests(tally: Tally, name: str, environment: str) -> None:
+    """The tests of a directory of Python, without a platform."""
+    print(f"== {name} tests", flush=True)
     found = {"ran": 0, "broken": 0, "skipped": 0}
 
     def each(line: str) -> None:
@@ -192,13 +200,13 @@ def python_tests(tally: Tally) -> None:
         for word, number in re.findall(r"(failures|errors|skipped)=(\d+)", line):
             found["skipped" if word == "skipped" else "broken"] += int(number)
 
-    command = [python("orchestration"), "-B", "-m", "unittest", "discover", "-s", "tests", "-t", "."]
-    code = finish(stream(command, ROOT / "orchestration"), each)
+    command = [python(environment), "-B", "-m", "unittest", "discover", "-s", "tests", "-t", "."]
+    code = finish(stream(command, ROOT / name), each)
     tally.passed += found["ran"] - found["broken"] - found["skipped"]
     tally.skipped += found["skipped"]
     if code != 0:
         tally.failed += max(found["broken"], 1) - 1
-        tally.fail("orchestration tests")
+        tally.fail(f"{name} tests")
 
 
 def main() -> int:
@@ -207,7 +215,8 @@ def main() -> int:
     lint(tally)
     if "--lint" not in sys.argv[1:]:
         cargo_tests(tally)
-        python_tests(tally)
+        python_tests(tally, "orchestration", "orchestration")
+        python_tests(tally, "research", "research-kernel")
         if (ROOT / "web/package.json").exists():
             node_tests(tally, "web tests", "test")
         if list((ROOT / "tests/browser").glob("*")):

@@ -33,8 +33,8 @@ FROM landing.book AS t WHERE {MARKET} AND {RANGE}
 GROUP BY writer, epoch, book_epoch, channel ORDER BY newest DESC, epoch DESC, book_epoch DESC LIMIT 1
 """
 ROWS = f"""
-SELECT toUnixTimestamp64Nano(t.event_ts) AS event_ts, toString(t.action) AS action, t.depth_limit AS depth_limit,
-    toString(t.quantity_unit) AS quantity_unit, t.price_exponent AS price_exponent,
+SELECT toUnixTimestamp64Nano(t.event_ts) AS event_ts, toString(t.action) AS action, t.last_sequence AS last_sequence,
+    t.depth_limit AS depth_limit, toString(t.quantity_unit) AS quantity_unit, t.price_exponent AS price_exponent,
     t.quantity_exponent AS quantity_exponent, t.bid_prices AS bid_prices, t.bid_quantities AS bid_quantities,
     t.ask_prices AS ask_prices, t.ask_quantities AS ask_quantities, t.escaped AS escaped
 FROM landing.book AS t FINAL
@@ -55,6 +55,8 @@ class Book:
     # The moment asked for, and that of the newest row in the book, in nanoseconds.
     at: int
     event_ts: int
+    # The venue's number of that row's last update.
+    sequence: int
     quantity_unit: str
     bids: tuple[tuple[Decimal, Decimal], ...]
     asks: tuple[tuple[Decimal, Decimal], ...]
@@ -112,6 +114,7 @@ def at(session: Session, market: Market, moment: int) -> Book:
         instrument=market.instrument,
         at=moment,
         event_ts=newest["event_ts"],
+        sequence=newest["last_sequence"],
         quantity_unit=newest["quantity_unit"],
         # What fell out of a limited channel's depth is not removed by it.
         bids=tuple(sorted(bids.items(), reverse=True))[:depth],

@@ -50,7 +50,11 @@ class Client:
     # -- what there is
 
     def sql(self, statement: str, parameters: Given | None = None, *, frame: Library | None = None) -> Frame:
-        """The result of any SELECT; `parameters` fill its `{name:Type}` places. Decimals stay decimals."""
+        """The result of any SELECT; `parameters` fill its `{name:Type}` places.
+
+        Decimals stay decimals. Arrow has no DateTime: such columns (`ts` of the marts) come as seconds unless the
+        statement says `toDateTime64(ts, 0, 'UTC')`.
+        """
         return frames.frame(self.session.table(statement, parameters), self._library(frame))
 
     def instruments(self, *, frame: Library | None = None) -> Frame:

@@ -65,6 +65,10 @@ async fn backtest(config: &Config, options: &Run) -> Result<(), Error> {
         let page = report::page(&manifest, &outcome);
         std::fs::write(file, page).map_err(Error::doing(format!("writing {}", file.display())))?;
     }
+    if let Some(file) = &options.result {
+        let whole = serde_json::json!({ "manifest": manifest, "outcome": outcome });
+        std::fs::write(file, whole.to_string()).map_err(Error::doing(format!("writing {}", file.display())))?;
+    }
     let parities = match (&collector, warehouse) {
         (Some(collector), Some(client)) => parity::compare(client, collector).await.map_err(failed)?,
         (Some(_), None) => return Err(Error::failed("--parity needs the warehouse, which does not answer")),

@@ -77,6 +77,9 @@ pub(super) struct Run {
     /// Write the report, one HTML file
     #[arg(long, value_name = "FILE")]
     pub(super) report: Option<PathBuf>,
+    /// Write the whole result as JSON: the record, each leg, every execution, equity over time
+    #[arg(long, value_name = "FILE")]
+    pub(super) result: Option<PathBuf>,
     /// Do not write the result into the warehouse
     #[arg(long)]
     pub(super) no_store: bool,
