@@ -3,7 +3,7 @@
 
     <python of the kernels> research/tests/against_platform.py WIDE NARROW
 
-WIDE and NARROW are connection files: of an account with a large quota, and of one that gets 1,000 rows at most. The
+WIDE and NARROW are connection files: of an account with a large quota, and of one that gets 50 rows at most. The
 platform runs the generated market for at least a minute.
 """
 

@@ -48,7 +48,7 @@ fn package(platform: &Platform) {
         file
     };
     let wide = connection("research_wide", large);
-    let narrow = connection("research_narrow", Quota { result_rows: 1_000, ..large });
+    let narrow = connection("research_narrow", Quota { result_rows: 50, ..large });
     let mut command = Command::new(python("research-kernel"));
     command.arg("-B").arg(root().join("research/tests/against_platform.py")).args([wide, narrow]);
     let (code, out, err) = finish(command.env("PYTHONPATH", root().join("research")));
