@@ -25,6 +25,8 @@ SETTINGS = {
     "output_format_arrow_string_as_string": "1",
     "output_format_arrow_low_cardinality_as_dictionary": "1",
     "output_format_arrow_compression_method": "none",
+    # A row and its repeats are of one day, and days are partitions.
+    "do_not_merge_across_partitions_select_final": "1",
 }
 
 QUOTAS = {
