@@ -14,12 +14,13 @@ A request that fails is answered by {"failed": "…"}. `status` is `ok`, `error`
 import argparse
 import asyncio
 import json
-import os
 import pathlib
 import queue
 import sys
 import time
 from typing import Any
+
+import connection
 
 
 class Person:
@@ -104,12 +105,7 @@ async def main() -> None:
     arguments.add_argument("--url", required=True)
     arguments.add_argument("--token-file", required=True, type=pathlib.Path)
     options = arguments.parse_args()
-    # Before the import: Jupyter reads it there.
-    os.environ["JUPYTER_GATEWAY_URL"] = options.url
-    os.environ["JUPYTER_GATEWAY_AUTH_TOKEN"] = options.token_file.read_text().strip()
-    from jupyter_server.gateway.managers import GatewayKernelManager
-
-    person = Person(GatewayKernelManager)
+    person = Person(connection.manager(options.url, options.token_file))
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
         try:

@@ -10,27 +10,27 @@ them failed. `--out` keeps what was executed, outputs included; the notebooks th
 
 import argparse
 import json
-import os
 import pathlib
 import sys
 import time
 from typing import Any
 
+import connection
+
 NOTEBOOKS = pathlib.Path(__file__).resolve().parent.parent / "notebooks"
 
 
-def execute(path: pathlib.Path, out: pathlib.Path | None, timeout: int) -> dict[str, Any]:
+def execute(manager: Any, path: pathlib.Path, out: pathlib.Path | None, timeout: int) -> dict[str, Any]:
     """Runs one notebook in a kernel of its own."""
     # After the environment says where the gateway is: Jupyter reads it when it is imported.
     import nbformat
-    from jupyter_server.gateway.managers import GatewayKernelManager
     from nbclient import NotebookClient
 
     book: Any = nbformat.read(str(path), as_version=4)  # type: ignore[no-untyped-call]
     name = book.metadata.kernelspec.name
     begun = time.monotonic()
     error = None
-    client = NotebookClient(book, timeout=timeout, kernel_name=name, kernel_manager_class=GatewayKernelManager)
+    client = NotebookClient(book, timeout=timeout, kernel_name=name, kernel_manager_class=manager)
     try:
         client.execute()
     except Exception as caught:
@@ -57,11 +57,10 @@ def main() -> int:
     arguments.add_argument("--timeout", type=int, default=120, help="seconds that one cell may take")
     arguments.add_argument("notebooks", nargs="*", type=pathlib.Path, help="default: all of research/notebooks")
     options = arguments.parse_args()
-    os.environ["JUPYTER_GATEWAY_URL"] = options.url
-    os.environ["JUPYTER_GATEWAY_AUTH_TOKEN"] = options.token_file.read_text().strip()
+    manager = connection.manager(options.url, options.token_file)
     failed = False
     for path in options.notebooks or sorted(NOTEBOOKS.glob("*.ipynb")):
-        result = execute(path, options.out, options.timeout)
+        result = execute(manager, path, options.out, options.timeout)
         failed |= result["error"] is not None
         print(json.dumps(result), flush=True)
     return int(failed)

@@ -23,7 +23,7 @@ use crate::tokens::random_hex;
 /// How long the gateway may take to answer. Ending a kernel that does not listen takes it several seconds.
 const PATIENCE: Duration = Duration::from_secs(40);
 /// How long its first answer may take: Python imports on a busy machine.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_secs(180);
 /// The largest answer that is read.
 const LARGEST: usize = 8 << 20;
 /// How long it may take to stop by itself.
@@ -88,7 +88,7 @@ impl Gateway {
                 "port_retries": 0,
                 "auth_token": self.secret,
                 "list_kernels": true,
-                "log_level": "WARN",
+                "log_level": "ERROR",
             },
             "KernelSpecManager": {"ensure_native_kernel": false, "whitelist": Size::ALL.map(Size::spec)},
             "MappingKernelManager": {"default_kernel_name": Size::S.spec()},

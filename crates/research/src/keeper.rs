@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use axum::http::{Method, StatusCode};
+use kt_ops::Readiness;
 use serde_json::Value;
 
 use crate::config::Rules;
@@ -25,9 +26,12 @@ enum Verdict {
 }
 
 /// Keeps the rules until the service ends.
-pub(crate) async fn keep(shared: Arc<Shared>) {
+pub(crate) async fn keep(shared: Arc<Shared>, gateway: Readiness) {
     loop {
         tokio::time::sleep(shared.config.rules.look).await;
+        if gateway.get().is_err() {
+            continue;
+        }
         match shared.gateway.call(Method::GET, "/api/kernels", None).await {
             Ok(answer) if answer.status == StatusCode::OK => look(&shared, &answer.json()),
             Ok(answer) => tracing::warn!(status = %answer.status, "the gateway does not list its kernels"),

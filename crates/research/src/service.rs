@@ -93,7 +93,7 @@ pub async fn serve(config: ResearchConfig, stop: impl Future<Output = ()> + Send
     let operations = kt_ops::serve(config.operations, Arc::new(registry), readiness.clone(), wait(stopping.clone()));
     let mut operations = tokio::spawn(operations);
     let launches = tokio::spawn(launch::serve(Arc::clone(&shared), shared.launcher.listen()?));
-    let keeper = tokio::spawn(crate::keeper::keep(Arc::clone(&shared)));
+    let keeper = tokio::spawn(crate::keeper::keep(Arc::clone(&shared), readiness.clone()));
     let app = crate::proxy::router(Arc::clone(&shared)).into_make_service_with_connect_info::<SocketAddr>();
     // Connections are not waited for: those that are left when kernels have ended carry nothing.
     let proxy = tokio::spawn(async move { axum::serve(listener, app).await });

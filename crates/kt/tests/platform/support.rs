@@ -12,7 +12,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Default ports of all services, to which the offset is added.
-const PORTS: [u16; 16] = [4222, 7422, 8222, 8123, 8124, 5433, 9100, 8080, 9201, 9202, 9203, 9204, 9205, 9000, 9209, 3000];
+const PORTS: [u16; 19] =
+    [4222, 7422, 8222, 8123, 8124, 5433, 9100, 8080, 9201, 9202, 9203, 9204, 9205, 9206, 9000, 9209, 3000, 8890, 8891];
 
 /// `kt` with a plain, fixed environment.
 pub fn kt(arguments: &[&str]) -> Command {

@@ -56,6 +56,8 @@ pub(super) fn spec(
         // The object store checks the signature of a whole body, and there is no machine's own role to ask for.
         ("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required".into()),
         ("AWS_EC2_METADATA_DISABLED", "true".into()),
+        // What a forked process prints would go through a port that it may not open: it says so at every start.
+        ("PYTHONWARNINGS", "ignore::UserWarning:ipykernel.iostream".into()),
         (MARK, kernel.id.clone()),
     ];
     Ok(Spec {
