@@ -4,7 +4,7 @@
     <python of the gateway> research/tests/client.py --url http://127.0.0.1:8890 --token-file FILE
 
     {"do": "start", "kernel": "kubetrader-s"}        -> {"id": "…", "seconds": 0.1}
-    {"do": "run", "code": "1+1", "timeout": 10}      -> {"status": "ok", "text": "2", "error": "", "states": […], "seconds": …}
+    {"do": "run", "code": "1+1", "timeout": 10}      -> {"status": "ok", "text": "2", "error": "", …}
     {"do": "connect"}                                -> {} (a new connection to the same kernel)
     {"do": "stop"}                                   -> {}
 
@@ -20,7 +20,7 @@ import sys
 import time
 from typing import Any
 
-import connection
+import connection  # type: ignore[import-not-found]  # found beside this script when it is run
 
 
 class Person:

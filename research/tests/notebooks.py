@@ -15,7 +15,7 @@ import sys
 import time
 from typing import Any
 
-import connection
+import connection  # type: ignore[import-not-found]  # found beside this script when it is run
 
 NOTEBOOKS = pathlib.Path(__file__).resolve().parent.parent / "notebooks"
 
