@@ -15,7 +15,7 @@ def manager(url: str, token_file: pathlib.Path) -> Any:
     from jupyter_server.gateway import managers
 
     # This version signs in its requests, but not the connection to a kernel.
-    socket: Any = managers.websocket
+    socket: Any = vars(managers)["websocket"]
     if not isinstance(socket.create_connection, functools.partial):
         header = [f"Authorization: token {token}"]
         socket.create_connection = functools.partial(socket.create_connection, header=header)
