@@ -152,7 +152,7 @@ fn price(index: usize, number: u64) -> i64 {
 }
 
 fn definition(header: Header<'_>, index: usize) -> Instrument<'_> {
-    let is_spot = index % 2 == 0;
+    let is_spot = index.is_multiple_of(2);
     Instrument {
         header,
         symbol: "SYMBOL",
