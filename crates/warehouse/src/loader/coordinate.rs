@@ -207,15 +207,16 @@ impl Coordinator {
             self.metrics.blocks.get_or_create(&label).inc();
             self.room.give_back(block);
         }
+        let now = super::run::now();
         if let Some(newest) = insert.blocks.iter().map(|block| block.newest_publish).max() {
-            let lag = super::run::now().0.saturating_sub(newest.0);
+            let lag = now.0.saturating_sub(newest.0);
             self.metrics.lag_seconds.observe(lag as f64 / 1e9);
         }
         let touched = self.planner.landed(insert.id);
         let (position, below) = (self.planner.position(), self.planner.settled_below());
         for row in self.flying.remove(&insert.id).unwrap_or_default() {
             let watermark = self.planner.watermark(row.stream());
-            self.done.push(row.done(watermark, position, below));
+            self.done.push(row.done(now, watermark, position, below));
         }
         self.done_since.get_or_insert_with(Instant::now);
         self.metrics.missing.set(i64::try_from(self.planner.missing_blocks()).unwrap_or(i64::MAX));

@@ -12,7 +12,7 @@ use super::block::StreamKey;
 pub const TABLE: &str = "ops.intents";
 
 /// Columns in the order of [`IntentRow::encode`].
-pub const COLUMNS: [&str; 20] = [
+pub const COLUMNS: [&str; 21] = [
     "insert_id",
     "stage",
     "fence",
@@ -33,6 +33,7 @@ pub const COLUMNS: [&str; 20] = [
     "settled_below",
     "counters",
     "key_hashes",
+    "acknowledged_at",
 ];
 
 /// How far an insert has come. (`abandoned`, 3, is written by the recovery in SQL.)
@@ -65,6 +66,7 @@ pub struct IntentRow {
     settled_below: u64,
     counters: Vec<u64>,
     key_hashes: Vec<u64>,
+    acknowledged_at: Option<Nanos>,
 }
 
 impl IntentRow {
@@ -93,6 +95,7 @@ impl IntentRow {
                     settled_below: 0,
                     counters: Vec::new(),
                     key_hashes: Vec::new(),
+                    acknowledged_at: None,
                 });
                 rows.len() - 1
             });
@@ -109,13 +112,23 @@ impl IntentRow {
         rows
     }
 
-    /// The row that says the same part is in the warehouse. `landed_block` is the stream's watermark,
+    /// The row that says the same part is in the warehouse, since `at`. `landed_block` is the stream's watermark,
     /// `position` the log's place up to which everything has landed, and every insert below
     /// `settled_below` is settled.
     #[must_use]
-    pub fn done(self, landed_block: u64, position: Option<LogPosition>, settled_below: u64) -> Self {
+    pub fn done(self, at: Nanos, landed_block: u64, position: Option<LogPosition>, settled_below: u64) -> Self {
         let (counters, key_hashes) = (Vec::new(), Vec::new());
-        Self { stage: Stage::Done, landed_block, position, settled_below, counters, key_hashes, ..self }
+        let acknowledged_at = Some(at);
+        Self {
+            stage: Stage::Done,
+            landed_block,
+            position,
+            settled_below,
+            counters,
+            key_hashes,
+            acknowledged_at,
+            ..self
+        }
     }
 
     /// Without the lists of counters and hashes, to be kept until the insert is done.
@@ -161,6 +174,7 @@ impl IntentRow {
         self.settled_below.encode(out);
         numbers(&self.counters, out);
         numbers(&self.key_hashes, out);
+        self.acknowledged_at.encode(out);
     }
 }
 

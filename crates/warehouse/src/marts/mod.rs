@@ -4,8 +4,8 @@
 //! ([`dirty`]); [`recompute`] computes those buckets anew and writes them with a higher version. Late
 //! rows, repeats, corrections and backfills all take this path, and doing it twice changes nothing.
 //!
-//! A round starts no sooner than the round before took twice over, so that marts never take more than a
-//! third of one core's time from the loader, and no sooner than [`MartsConfig::pause`].
+//! A round starts no sooner than the round before took three times over, and each statement works on one
+//! core, so that marts never take more than a third of one core's time from the loader; and no sooner than [`MartsConfig::pause`].
 
 mod dirty;
 mod metrics;
@@ -67,7 +67,7 @@ pub(crate) async fn run(
             worker.dirty = None;
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
-        let rest = worker.config.pause.max(started.elapsed() * 2).saturating_sub(started.elapsed());
+        let rest = worker.config.pause.max(started.elapsed() * 3).saturating_sub(started.elapsed());
         tokio::select! {
             () = tokio::time::sleep(rest) => {}
             () = stop.cancelled() => {}

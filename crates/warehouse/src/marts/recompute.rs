@@ -65,7 +65,8 @@ async fn quotes(client: &Client, scope: &Scope, version: u64) -> Result<(), Clie
 }
 
 async fn run(client: &Client, statement: &str) -> Result<(), ClientError> {
-    let options = Options::new().setting("log_comment", "kt-marts").setting("max_execution_time", 60);
+    let options =
+        Options::new().setting("log_comment", "kt-marts").setting("max_execution_time", 60).setting("max_threads", 1);
     client.execute(statement, &options).await
 }
 
