@@ -16,6 +16,12 @@ SELECT venue, instrument, any(symbol) AS symbol FROM (
 ) GROUP BY venue, instrument ORDER BY venue, instrument
 """
 
+# What was received of an instrument that its venue has not described, or not yet.
+RECEIVED = """
+SELECT DISTINCT venue FROM landing.trade WHERE instrument = {instrument:String}
+UNION DISTINCT SELECT DISTINCT venue FROM landing.funding WHERE instrument = {instrument:String}
+"""
+
 # A gap without an end lasts; one without an instrument concerns all of its venue.
 GAPS = """
 SELECT venue, instrument, kind, cause, state, from_ts, to_ts, missing, found, inserted, present, reason, detail,
@@ -54,7 +60,7 @@ class Catalogue:
             venue, name = name.split("/", 1)
         found = self._find(name, venue)
         if not found:
-            self._learn()
+            self._learn(name)
             found = self._find(name, venue)
         if len(found) == 1:
             return found[0]
@@ -66,9 +72,11 @@ class Catalogue:
     def _find(self, name: str, venue: str | None) -> list[Market]:
         return [each for each in self._symbols if each.instrument == name and venue in (None, each.venue)]
 
-    def _learn(self) -> None:
+    def _learn(self, name: str) -> None:
+        received = self.session.table(RECEIVED, {"instrument": name}).to_pylist()
         rows = self.session.table(KNOWN).to_pylist()
-        self._symbols = {Market(row["venue"], row["instrument"]): row["symbol"] for row in rows}
+        self._symbols = {Market(row["venue"], name): "" for row in received}
+        self._symbols |= {Market(row["venue"], row["instrument"]): row["symbol"] for row in rows}
 
     def _unknown(self, name: str, venue: str | None) -> UnknownInstrument:
         names: dict[str, Market] = {}

@@ -15,7 +15,6 @@ from typing import Any
 
 import kubetrader as kt
 import polars as pl
-from kubetrader import moments
 
 SPOT, PERPETUAL = "binance/BTC-USDT-SPOT", "binance_usdm/BTC-USDT-USDT-PERP"
 WIDE, NARROW = sys.argv[1:3]
@@ -30,7 +29,9 @@ class AgainstPlatform(unittest.TestCase):
         warnings.simplefilter("ignore", kt.GapWarning)
         self.client = kt.Client(path=WIDE)
         # What is landing while two statements run must not make them differ, and marts follow landing.
-        newest = self.client.sql("SELECT toUnixTimestamp(max(ts)) AS ts FROM marts.basis_1s WHERE basis_bps IS NOT NULL")["ts"][0]
+        newest = self.client.sql(
+            "SELECT toUnixTimestamp(max(ts)) AS ts FROM marts.basis_1s WHERE basis_bps IS NOT NULL"
+        )["ts"][0]
         self.end = (newest - 3) * 10**9
         self.start = self.end - 60 * 10**9
 
@@ -38,7 +39,8 @@ class AgainstPlatform(unittest.TestCase):
         exact = self.client.trades(SPOT, self.start, self.end, exact=True)
         count, total, bought = one(
             self.client,
-            """SELECT count(), toString(sum(toDecimal256(price, 18) * quantity)), countIf(side = 'buy') FROM landing.trade FINAL
+            """SELECT count(), toString(sum(toDecimal256(price, 18) * quantity)), countIf(side = 'buy')
+            FROM landing.trade FINAL
             WHERE venue = 'binance' AND instrument = 'BTC-USDT-SPOT'
                 AND event_ts >= fromUnixTimestamp64Nano({start:Int64})
                 AND event_ts < fromUnixTimestamp64Nano({end:Int64})

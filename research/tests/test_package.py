@@ -90,7 +90,7 @@ class Names(unittest.TestCase):
         }
 
         class Known(Catalogue):
-            def _learn(self) -> None:
+            def _learn(self, name: str) -> None:
                 self._symbols = known
 
         self.catalogue = Known(transport.Session(config.Connection("http://127.0.0.1:1")))
