@@ -53,11 +53,16 @@ fn kernels_answer_and_keep_to_their_limits() {
     limits_hold(&mut scene);
     a_stopped_kernel_leaves_nothing(&mut scene);
     drop(scene);
-    crate::notebooks::run(&platform, &research.address, &alice_file);
     assert_eq!(research.stop(), Some(0));
     nothing_is_left(&platform);
 
     what_does_not_end_is_ended(&platform, &python, &alice_file);
+
+    // Last: notebooks want a market with a past.
+    let research = Research::up(&platform, &[]);
+    let (_, alice_file) = token(&platform, "alice", "M");
+    crate::notebooks::run(&platform, &research.address, &alice_file);
+    assert_eq!(research.stop(), Some(0));
     assert_eq!(platform.terminate(), 0);
 }
 
