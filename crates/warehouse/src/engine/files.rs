@@ -86,7 +86,8 @@ fn config_xml(config: &EngineConfig, engine: &Path, users: &Path) -> String {
         let name = format!("number_of_free_entries_in_pool_to_{place}");
         let _ = write!(xml, "<{name}>1</{name}>");
     }
-    xml.push_str("</merge_tree>\n");
+    // A part below this is one file, not two for each column: an insert synchronises each of its files.
+    xml.push_str("<min_bytes_for_wide_part>33554432</min_bytes_for_wide_part></merge_tree>\n");
     xml.push_str("  <logger><level>none</level></logger>\n</clickhouse>\n");
     xml
 }

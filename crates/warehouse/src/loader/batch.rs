@@ -30,9 +30,9 @@ impl Default for BatchLimits {
         Self {
             rows: 60_000,
             bytes: 24 << 20,
-            linger: Duration::from_millis(400),
-            linger_few: Duration::from_millis(700),
-            few_rows: 4_000,
+            linger: Duration::from_millis(500),
+            linger_few: Duration::from_millis(900),
+            few_rows: 2_000,
         }
     }
 }
