@@ -350,18 +350,15 @@ fn files(folder: &Path) -> Vec<String> {
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
-/// After the service: no kernel's folder, no user's process.
+/// After the service: no kernel's folder, and no process that was told of a folder of this platform's users.
 fn nothing_is_left(platform: &Platform) {
     assert_eq!(files(&platform.data().join("research/run")), Vec::<String>::new());
-    let users = fs::read_to_string(platform.data().join("research/users.json")).unwrap_or_else(|_| "{}".into());
-    let users: Value = serde_json::from_str(&users).expect("JSON");
-    let uids: Vec<u64> = users.as_object().expect("users").values().filter_map(Value::as_u64).collect();
-    let owned = |pid: &String| {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let uid = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()?.parse().ok());
-        uid.is_some_and(|uid| uids.contains(&uid)) && !status.contains("State:\tZ")
+    let homes = platform.data().join("research/home").display().to_string();
+    let ours = |pid: &String| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        String::from_utf8_lossy(&environment).contains(&homes)
     };
-    let left: Vec<String> = files(Path::new("/proc")).into_iter().filter(owned).collect();
+    let left: Vec<String> = files(Path::new("/proc")).into_iter().filter(ours).collect();
     assert_eq!(left, Vec::<String>::new());
 }
 
