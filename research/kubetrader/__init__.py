@@ -38,7 +38,7 @@ R = TypeVar("R")
 
 
 @functools.cache
-def client() -> Client:
+def default_client() -> Client:
     """The client that the functions of this module use."""
     return Client()
 
@@ -46,7 +46,7 @@ def client() -> Client:
 def _of_client(method: Callable[Concatenate[Client, P], R]) -> Callable[P, R]:
     @functools.wraps(method)
     def call(*positional: P.args, **named: P.kwargs) -> R:
-        return method(client(), *positional, **named)
+        return method(default_client(), *positional, **named)
 
     return call
 
@@ -82,8 +82,8 @@ __all__ = [
     "basis",
     "book",
     "candles",
-    "client",
     "coverage",
+    "default_client",
     "funding",
     "gaps",
     "instruments",

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
@@ -316,6 +317,14 @@ class Client:
             warnings.warn(
                 f"{market}: {len(found)} gaps of {kind} in this range are not filled ({causes}); gaps() lists them",
                 GapWarning,
-                stacklevel=4,
+                stacklevel=_outside(),
             )
         return len(found)
+
+
+def _outside() -> int:
+    """How many calls up the one lies that came from outside of this package: a warning is about that line."""
+    depth = 1
+    while sys._getframe(depth).f_globals.get("__package__") == __package__:
+        depth += 1
+    return depth
