@@ -14,6 +14,9 @@ const INITIAL_LEVELS: usize = 100;
 /// When the worth leaves the book, so many levels are traded through; further ones are cancelled.
 const TRADED_THROUGH: usize = 3;
 
+/// How far behind the best a side is extended, in typical distances between orders.
+const FARTHEST: i64 = 4 * MOST_LEVELS as i64;
+
 /// A trade between one taker and one maker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fill {
@@ -157,11 +160,16 @@ impl Traders {
         fills.push(Fill { price, lots: left, buyer_is_maker: side == BookSide::Bid });
     }
 
-    /// Adds a level behind the outermost.
+    /// Adds a level behind the outermost; where that is far away already, somewhere in between. Else the side of a book that is
+    /// eaten from the front for hours would wander off, bids down to nothing.
     fn extend(&self, book: &mut Book, side: BookSide, random: &mut impl Rng) {
-        let outermost = book.levels(side)[0].price;
-        let price = side.behind(outermost, 1 + skewed(self.width, random));
-        if price > 0 {
+        let (best, outermost) = (book.best(side).price, book.levels(side)[0].price);
+        let mut price = side.behind(outermost, 1 + skewed(self.width, random));
+        let reach = self.width * FARTHEST;
+        if price <= 0 || (best - price).abs() > reach {
+            price = side.behind(best, random.random_range(1..=reach)).max(1);
+        }
+        if book.lots(side, price) == 0 {
             self.set(book, side, price, self.lots(random), random);
         }
     }
@@ -215,5 +223,23 @@ mod tests {
             }
         }
         assert_eq!(book.update, 1 + book.changes.len() as u64);
+    }
+
+    #[test]
+    fn a_side_does_not_wander_off_in_the_course_of_days() {
+        let mut random = ChaCha8Rng::seed_from_u64(11);
+        let traders = Traders { typical_lots: 20, width: 2, longest_step: 1 };
+        let (mut fair, mut fills) = (10_000_i64, Vec::new());
+        let mut book = Book::new(1);
+        traders.open(&mut book, fair, &mut random);
+        for step in 0..600_000 {
+            // Down and up again, for ever.
+            fair = (fair + random.random_range(-3..=3)).clamp(9_000, 11_000);
+            traders.act(&mut book, fair, &mut random, &mut fills);
+            fills.clear();
+            book.changes.clear();
+            let outermost = book.levels(BookSide::Bid)[0].price;
+            assert!(outermost > 9_000 - 3 * traders.width * FARTHEST, "at step {step} the last bid is {outermost}");
+        }
     }
 }
