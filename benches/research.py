@@ -77,7 +77,7 @@ def warehouse(kt: str, folder: pathlib.Path) -> Iterator[tuple[int, int, int]]:
                 ask(f"http://127.0.0.1:{port}", "SELECT 1")
                 break
             time.sleep(0.1)
-        subprocess.run([kt, "migrate", "apply", "--target", "clickhouse", *settings], check=True)
+        subprocess.run([kt, "migrate", "apply", "--target", "clickhouse", *settings], check=True, stdout=sys.stderr)
         yield process.pid, port, research
     finally:
         process.terminate()
