@@ -257,8 +257,9 @@ impl Group {
                 // What has ended in the meantime is what is wanted.
                 let _ = rustix::process::kill_process(pid, Signal::KILL);
             }
-            let gone = |folder: &PathBuf| fs::remove_dir(folder).is_ok() || !folder.exists();
-            if self.folders.iter().map(gone).fold(true, |all, one| all && one) {
+            // Each is tried at every turn: one that stays is no reason for the others to stay.
+            let stays = |folder: &&PathBuf| fs::remove_dir(folder).is_err() && folder.exists();
+            if self.folders.iter().filter(stays).count() == 0 {
                 return true;
             }
             if tokio::time::Instant::now() > deadline {
