@@ -132,6 +132,8 @@ impl JournalCoverage {
             coverage.markets.push(found);
         }
         coverage.partial.extend(self.gaps.iter().map(KnownGap::said));
+        // One restart is announced for each kind.
+        coverage.partial.dedup();
         let unlisted = self.announced - self.gaps.len() as u64;
         if unlisted > 0 {
             coverage.partial.push(format!("{unlisted} more gaps were announced by the feeds"));

@@ -73,6 +73,8 @@ impl Coverage {
                 ));
             }
         }
+        // One restart is announced for each kind.
+        self.partial.dedup();
     }
 }
 
