@@ -11,7 +11,7 @@ use crate::harness::{Setup, Warehouse, directory};
 const NAME: &str = "research_ann_s";
 const ROWS: u64 = 300_000;
 /// Takes many seconds, little memory and few enough rows, in blocks of 500.
-const SLOW: &str = "SELECT sum(arraySum(arrayMap(x -> sipHash64(x, number), range(3000)))) FROM numbers(500000)";
+const SLOW: &str = "SELECT sum(arraySum(arrayMap(x -> sipHash64(x, number), range(1000)))) FROM numbers(500000)";
 
 /// A warehouse with a small `landing.trade` and a database that is none of research's business.
 async fn start(setup: &mut Setup) -> (Warehouse, Accounts) {
