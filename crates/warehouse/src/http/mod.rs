@@ -12,6 +12,7 @@ mod connection;
 mod encoding;
 mod lexer;
 mod metrics;
+mod native;
 mod output;
 mod parts;
 mod reply;

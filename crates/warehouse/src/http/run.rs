@@ -9,6 +9,7 @@ use super::access;
 use super::body::{Fault, Source};
 use super::encoding;
 use super::metrics::Statement;
+use super::native;
 use super::output::{Gone, Output};
 use super::parts::Parts;
 use super::request::Request;
@@ -261,9 +262,17 @@ impl Job {
             return outcome;
         }
         let output = connection.execute(sql, &format, &self.request.parameters)?;
-        let sent = self.output.data(output.data)?;
+        let sent = self.output.data(self.fit(&format, output.data)?)?;
         self.shared.metrics.bytes_out.inc_by(sent);
         Ok(output.statistics)
+    }
+
+    /// A piece of a result, whole blocks where it has any, as the client's version of the protocol wants it.
+    fn fit(&self, format: &str, data: Vec<u8>) -> Result<Vec<u8>, Exception> {
+        match self.request.protocol_version {
+            Some(version) if version > 0 && format == "Native" => native::for_version(&data, version),
+            _ => Ok(data),
+        }
     }
 
     /// Sends a result part by part; `None` when the engine cannot stream this statement.
@@ -283,7 +292,7 @@ impl Job {
         let mut send = || -> Result<Statistics, Failure> {
             while let Some(part) = stream.next_part()? {
                 total.add(&part.statistics);
-                let sent = self.output.data(parts.join(part.data)?)?;
+                let sent = self.output.data(self.fit(format, parts.join(part.data)?)?)?;
                 self.shared.metrics.bytes_out.inc_by(sent);
             }
             self.shared.metrics.bytes_out.inc_by(self.output.data(parts.end())?);
