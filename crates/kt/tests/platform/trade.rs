@@ -196,37 +196,6 @@ fn show(platform: &Platform, orders: &BTreeMap<String, (String, String)>) {
     assert!(code == 1 && err.contains("kt order list"), "{err}");
 }
 
-/// The feed has described the instruments long ago, when the service begins with nothing: it asks the log.
-#[test]
-fn trading_may_begin_after_the_instruments_were_described() {
-    let folder = tempfile::tempdir().expect("directory");
-    let file = folder.path().join("strategies.toml");
-    std::fs::write(&file, impatient()).expect("written");
-    let strategies = format!("trade.strategies={}", file.display());
-    let settings =
-        [&*strategies, "sim.rate=1500", "orchestration.enabled=false", "trade.enabled=false", "signals.enabled=false"];
-    let mut platform = Platform::new(&settings);
-    platform.up_with(&["--no-console"]);
-    let described = "SELECT uniqExact(instrument) FROM landing.instrument";
-    wait_for("the instruments to land", Duration::from_secs(60), || {
-        let (_, out, _) = run(&mut platform.kt(&["query", described, "--format", "TSV"]));
-        (out.trim().parse::<u64>().ok()? >= 6).then_some(())
-    });
-    let log = std::fs::File::create(folder.path().join("trade.log")).expect("created");
-    let _service = Service(platform.kt_with_settings(&["trade"]).stdout(log).spawn().expect("started"));
-    wait_for("fills", Duration::from_secs(120), || (fills(&platform) >= 1).then_some(()));
-}
-
-/// A service that no supervisor looks after; it ends with the test.
-struct Service(std::process::Child);
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn a_wrong_strategy_file_names_its_line() {
     let folder = tempfile::tempdir().expect("directory");
