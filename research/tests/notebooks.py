@@ -54,7 +54,7 @@ def main() -> int:
     arguments.add_argument("--url", required=True, help="the proxy")
     arguments.add_argument("--token-file", required=True, type=pathlib.Path)
     arguments.add_argument("--out", type=pathlib.Path)
-    arguments.add_argument("--timeout", type=int, default=120, help="seconds that one cell may take")
+    arguments.add_argument("--timeout", type=int, default=300, help="seconds that one cell may take")
     arguments.add_argument("notebooks", nargs="*", type=pathlib.Path, help="default: all of research/notebooks")
     options = arguments.parse_args()
     manager = connection.manager(options.url, options.token_file)
