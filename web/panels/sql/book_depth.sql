@@ -52,7 +52,7 @@ WITH
 SELECT
     l.venue AS venue, l.instrument AS instrument, l.side AS side, steps.within_bps AS within_bps,
     max(abs(l.price - m.middle) / m.middle * 10000) AS reach_bps,
-    if(within_bps <= reach_bps, sumIf(l.value, abs(l.price - m.middle) / m.middle * 10000 <= within_bps), NULL) AS value,
+    if(within_bps <= reach_bps AND count(l.value) > 0, coalesce(sumIf(l.value, abs(l.price - m.middle) / m.middle * 10000 <= within_bps), 0), NULL) AS value,
     any(m.middle) AS middle, count() AS level_count, splitByChar('-', l.instrument)[2] AS currency
 FROM
 (
