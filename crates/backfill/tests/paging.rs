@@ -28,7 +28,7 @@ impl Exchange {
             seed,
             instruments: 2,
             rate: Some(300),
-            tick: Duration::from_millis(200),
+            tick: Duration::from_millis(100),
             history: Duration::from_secs(5_400),
             ..GeneratedConfig::default()
         };

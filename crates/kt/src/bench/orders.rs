@@ -10,10 +10,6 @@ use super::rows::now;
 use super::worker;
 use crate::error::Error;
 
-/// An order that is older is one that the strategy asks for again, half a second after it was refused or had
-/// traded nothing: its cause is that of the first.
-pub(super) const RETRY: i64 = 400_000_000;
-
 /// What the role is told.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Setup {
@@ -33,10 +29,8 @@ pub(super) struct Ages {
 /// What it found.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Found {
-    /// Orders that a quote caused.
+    /// Orders that were sent.
     pub(super) orders: u64,
-    /// Orders left out because they were asked for again.
-    pub(super) again: u64,
     /// From the receipt of the frame to the order's row on its way to NATS.
     pub(super) sent: Ages,
     /// From there to the row at this subscriber.
@@ -52,7 +46,7 @@ pub(super) async fn run(setup: Setup) -> Result<(), Error> {
     let bus = Bus::connect(&BusConfig::local(setup.nats_port, "bench-orders")).await.map_err(failed())?;
     let mut subscriber = bus.subscribe_orders("sent").await.map_err(failed())?;
     let histogram = || Histogram::<u64>::new_with_bounds(100, 60_000_000_000, 3).map_err(failed());
-    let (mut sent, mut seen, mut again) = (histogram()?, histogram()?, 0);
+    let (mut sent, mut seen) = (histogram()?, histogram()?);
     let asked = worker::asked_to_finish();
     tokio::pin!(asked);
     worker::say(&true)?;
@@ -64,16 +58,12 @@ pub(super) async fn run(setup: Setup) -> Result<(), Error> {
         let arrived = now();
         let row = Event::decode(Kind::Order, &mut Reader::new(&message.payload)).map_err(failed())?;
         let Event::Order(order) = row else { continue };
-        let (Some(cause), Some(_)) = (order.signal_ts, order.z_score) else { continue };
-        let age = |at: i64| u64::try_from(at - cause.0).unwrap_or(0);
-        if order.header.publish_ts.0 - cause.0 > RETRY {
-            again += 1;
-            continue;
-        }
+        // A step's receive time is that of the input on which the service decided.
+        let age = |at: i64| u64::try_from(at - order.header.recv_ts.0).unwrap_or(0);
         sent.saturating_record(age(order.header.publish_ts.0));
         seen.saturating_record(age(arrived.0));
     }
-    worker::say(&Found { orders: sent.len(), again, sent: ages(&sent), seen: ages(&seen) })
+    worker::say(&Found { orders: sent.len(), sent: ages(&sent), seen: ages(&seen) })
 }
 
 fn ages(histogram: &Histogram<u64>) -> Ages {

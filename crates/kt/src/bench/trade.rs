@@ -45,11 +45,10 @@ pub(super) fn run(config: &Config, rounds: u32, seconds: u64) -> Result<Section,
     let mut section = Section::begin("Trading: frame received to order sent");
     section.method = format!(
         "The built-in strategies made impatient, so that they trade all the time, at {} events/s. The clock runs from the time at \
-         which the feed had read the frame that moved the strategy (`signal_ts`): to the time stamped into the order's row as it \
+         which the feed had read the frame on which the service decided (`recv_ts` of the step `sent`): to the time stamped into the order's row as it \
          goes to its NATS connection (`publish_ts` of the step `sent`), and to the row's arrival at a subscriber of `ord.v1.sent`. On \
          the way lie encoding, NATS, decoding, strategy, risk, and writing the journal. All clocks are CLOCK_REALTIME of the one machine. \
-         Every order counts that the basis caused; one that is asked for again, 500 ms after it was refused or traded nothing, names \
-         the first one's cause and is left out.",
+         Every order counts.",
         count(RATE as f64)
     );
     let folder = super::load::folder()?;
@@ -98,12 +97,11 @@ fn tabulate(section: &mut Section, rounds: &[Round]) {
         |place: usize| spoken(middle(&|round| round.cpu[place].as_nanos() as f64 / round.market.rows.max(1) as f64));
     let caption = format!(
         "The service alone (feeds' end, nats-server, `kt trade`, PostgreSQL, a subscriber), medians of {} rounds: {} rows/s for {seconds:.0} s, \
-         {} orders, {} asked for again; {} rows lost by the feeds' end, {} on the way; {} steps not yet in PostgreSQL one second after the end. \
+         {} orders; {} rows lost by the feeds' end, {} on the way; {} steps not yet in PostgreSQL one second after the end. \
          CPU a row: service {}, nats-server {}, PostgreSQL {}.",
         rounds.len(),
         count(middle(&|round| round.market.rows as f64 / round.took.as_secs_f64())),
         count(sum(&|round| round.found.orders as f64)),
-        count(sum(&|round| round.found.again as f64)),
         count(sum(&|round| round.market.dropped as f64)),
         count(sum(&|round| round.dropped)),
         count(sum(&|round| round.unstored)),
@@ -188,15 +186,13 @@ struct Landed {
 
 /// As the subscriber of the other measurement counts them.
 fn ages(warehouse: u16, from: i64, until: i64) -> Result<Landed, Error> {
-    let retry = orders::RETRY;
     let sql = format!(
         "SELECT count() AS orders, toFloat64(ifNotFinite(quantileExact(0.5)(age), 0)) AS p50, \
          toFloat64(ifNotFinite(quantileExact(0.9)(age), 0)) AS p90, \
          toFloat64(ifNotFinite(quantileExact(0.99)(age), 0)) AS p99, \
          toFloat64(ifNotFinite(quantileExact(0.999)(age), 0)) AS p999, toFloat64(max(age)) AS max FROM ( \
-         SELECT toFloat64(toUnixTimestamp64Nano(publish_ts) - toUnixTimestamp64Nano(assumeNotNull(signal_ts))) AS age \
-         FROM landing.order FINAL WHERE step = 'sent' AND z_score IS NOT NULL \
-         AND toUnixTimestamp64Nano(event_ts) BETWEEN {from} AND {until}) WHERE age <= {retry}"
+         SELECT toFloat64(toUnixTimestamp64Nano(publish_ts) - toUnixTimestamp64Nano(recv_ts)) AS age \
+         FROM landing.order FINAL WHERE step = 'sent' AND toUnixTimestamp64Nano(event_ts) BETWEEN {from} AND {until})"
     );
     let rows: Vec<Landed> = metrics::query(warehouse, &sql)?;
     rows.into_iter().next().ok_or_else(|| Error::failed("the warehouse gave no quantiles"))

@@ -37,8 +37,9 @@ pub fn signal(pid: u32, signal: &str) {
     assert!(status.success(), "cannot send {signal} to {pid}");
 }
 
-/// Waits until `probe` gives a value.
+/// Waits until `probe` gives a value. Limits are those of a machine at rest; a busy one is given four times as long.
 pub fn wait_for<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Option<T>) -> T {
+    let limit = limit * 4;
     let deadline = Instant::now() + limit;
     loop {
         if let Some(value) = probe() {
