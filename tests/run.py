@@ -15,6 +15,9 @@ import time
 from collections.abc import Callable, Generator
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "setup"))
+import engines  # noqa: E402  # setup/ is no package
+
 # Binary and tests in one profile: a second one would double the time to build.
 PROFILE = ["--profile", "ci", "--locked", "--workspace"]
 
@@ -32,6 +35,8 @@ class Tally:
 def stream(command: list[str], directory: pathlib.Path) -> Generator[str, None, int]:
     """Runs a command, showing and yielding its lines; returns its exit code."""
     environment = {**os.environ, "CARGO_TERM_COLOR": "never", "INSTA_UPDATE": "no"}
+    # Where `make setup` put them: the tests' own guess is that of root.
+    environment.setdefault("KT_ENGINES", str(engines.default_directory()))
     process = subprocess.Popen(
         command,
         cwd=directory,
@@ -176,7 +181,6 @@ def python_checks(tally: Tally) -> None:
     files = ["benches/research.py", "orchestration", "research", "setup", "tests/run.py"]
     check(tally, "ruff format", [tools, "-m", "ruff", "format", "--check", *files])
     check(tally, "ruff check", [tools, "-m", "ruff", "check", *files])
-
 
     def types(name: str, environment: str, directory: str, *files: str) -> None:
         mypy = [tools, "-m", "mypy", "--python-executable", python(environment)]

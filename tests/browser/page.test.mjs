@@ -151,7 +151,12 @@ pageTest('a stopped feed says in words that it is stale, and recovers', async (p
     (text) => /stale ([1-9]\d s|\d+ m)/.test(text),
     'its quotes are stale',
   );
-  assert.match((await quote.getAttribute('class')) ?? '', /is-stale/);
+  // Words and greying have clocks of their own.
+  await until(
+    async () => (await quote.getAttribute('class')) ?? '',
+    (text) => /is-stale/.test(text),
+    'its quotes are greyed',
+  );
   assert.match(await page.locator('#feeds tr[data-venue=binance]').innerText(), /live/);
   await screenshot(page, 'stale');
   stage.say('resume');

@@ -30,6 +30,7 @@ pub(super) fn resolve(config: &mut Config) -> Result<(), String> {
         &mut config.warehouse.password_file,
         &mut config.signals.declarations,
         &mut config.trade.strategies,
+        &mut config.alerts.rules,
     ];
     let given = optional.into_iter().filter(|path| !path.as_os_str().is_empty());
     let directories = [&mut platform.data_dir, &mut platform.engines_dir, &mut platform.recordings_dir];
