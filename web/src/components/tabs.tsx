@@ -47,7 +47,8 @@ export function Tabs(props: { address: Address; go: Go }) {
 /** Whether somebody is writing: then keys are letters. */
 function typing(target: EventTarget | null): boolean {
   return (
-    target instanceof HTMLInputElement ||
+    // A slider takes no letters.
+    (target instanceof HTMLInputElement && target.type !== 'range') ||
     target instanceof HTMLSelectElement ||
     target instanceof HTMLTextAreaElement
   );
