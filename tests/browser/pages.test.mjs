@@ -104,6 +104,7 @@ test('range, instrument and moment stand in the address; keys move between tabs'
   assert.equal(await page.locator('nav [aria-current=page]').innerText(), 'Funding');
   await page.goBack();
   assert.equal(await page.locator('nav [aria-current=page]').innerText(), 'Basis');
+  assert.deepEqual(complaints, []);
   const slider = page.getByLabel('as known');
   await slider.focus();
   await page.keyboard.press('ArrowLeft');
@@ -111,7 +112,11 @@ test('range, instrument and moment stand in the address; keys move between tabs'
   await page.locator('.then').waitFor();
   await page.keyboard.press('n');
   await page.waitForURL((url) => !url.searchParams.has('known'));
-  assert.deepEqual(complaints, []);
+  // What is not kept as it was known is refused and says so; the browser reports the refusal.
+  assert.deepEqual(
+    complaints.filter((text) => !/status of 400/.test(text)),
+    [],
+  );
   await page.close();
 });
 
