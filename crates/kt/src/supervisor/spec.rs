@@ -46,8 +46,8 @@ impl ServiceSpec {
 }
 
 /// How many threads of `nats-server` work at once: half the cores, at least one. With as many as there are
-/// cores its scheduler looks for work on the cores that publishers and subscribers need: on two cores the
-/// hot path's median delay was about twice as long.
+/// cores its scheduler looks for work on the cores that publishers and subscribers need
+/// (docs/decisions/0008-hot-path-client.md).
 pub(crate) fn nats_threads() -> (&'static str, String) {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     ("GOMAXPROCS", (cores / 2).max(1).to_string())
