@@ -66,7 +66,8 @@ fn config_xml(config: &EngineConfig, engine: &Path, users: &Path) -> String {
         ("users_config", users.display().to_string()),
         ("max_server_memory_usage", config.max_memory_bytes.to_string()),
         ("mark_cache_size", (config.max_memory_bytes / 16).to_string()),
-        // As many merges at once as there are cores. The engine's own 16 left inserts waiting for a core.
+        // As many merges at once as there are cores: beyond that they only take cores from inserts. Not compared
+        // in one run with the engine's own 16.
         ("background_pool_size", cores.to_string()),
         ("background_merges_mutations_concurrency_ratio", "1".to_owned()),
         ("timezone", "UTC".to_owned()),
